@@ -1,0 +1,35 @@
+"""Animates the bundled sample photo, or one that is named, with every emotion.
+
+Run: python examples/demo.py [PHOTO]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from engine import EMOTIONS, Engine
+from engine.cli import ProgressBar
+from engine.samples import sample_photo
+
+FOLDER = Path("demo")
+SECONDS = 3.0
+
+
+def main() -> None:
+    photo = sys.argv[1] if len(sys.argv) > 1 else sample_photo()
+    FOLDER.mkdir(exist_ok=True)
+    print(f"Looking at {photo} ...")
+    engine = Engine()
+    portrait_set = engine.prepare(photo)  # once a photo
+    clips = []
+    for emotion in EMOTIONS:
+        print(emotion)
+        bar = ProgressBar(sys.stderr)
+        video = engine.animate(portrait_set, emotion, seconds=SECONDS, seed=7)
+        clips.append(video.save(FOLDER / f"{emotion}.mp4", progress=bar))
+        bar.close()
+    print("The clips:", *(clip.resolve() for clip in clips), sep="\n  ")
+
+
+main()
