@@ -1,0 +1,49 @@
+"""What a backend is: something that opens an ONNX file as a `Runner`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.types import TensorSpec
+
+Array = NDArray[Any]
+Arrays = dict[str, NDArray[np.generic]]
+
+
+class Runner(Protocol):
+    """One network, ready to run. Tensors go by name, never by position."""
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]: ...
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]: ...
+
+    def bind(self, **constants: Array) -> Runner:
+        """A runner of the same network with some inputs fixed, moved to the device once.
+
+        Raises BackendError for an unknown name, a wrong element type or a shape that doesn't fit.
+        """
+
+    def __call__(self, **arrays: Array) -> dict[str, Array]:
+        """Runs the network on the inputs that aren't bound; returns every output by name.
+
+        Raises BackendError for a missing or unknown name, a wrong element type or a shape that doesn't fit.
+        """
+
+    def close(self) -> None:
+        """Frees what the runner holds; calling it again does nothing, running it after that raises BackendError."""
+
+
+class Backend(Protocol):
+    """Opens ONNX files."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self, model: Path) -> Runner: ...

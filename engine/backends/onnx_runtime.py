@@ -1,0 +1,138 @@
+"""ONNX Runtime on the CPU: the backend that is always there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+
+from engine.backends.base import Array
+from engine.backends.validate import check_arrays, free_inputs
+from engine.errors import BackendError
+from engine.types import TensorSpec
+
+log = logging.getLogger("engine")
+
+PROVIDER = "CPUExecutionProvider"
+ELEMENT_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
+
+class OnnxRuntimeBackend:
+    """Opens ONNX files on the CPU.
+
+    Args:
+        threads: How many threads one network may use; 0 leaves it to ONNX Runtime, which takes one a core.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, threads: int = 0) -> None:
+        self._threads = threads
+
+    def open(self, model: Path) -> OnnxRuntimeRunner:
+        """Raises BackendError where the file can't be loaded, or would run elsewhere than on the CPU."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3  # errors only: its warnings are about its own optimiser
+        options.enable_mem_pattern = False  # sizes differ from photo to photo: patterns would only pile up
+        _share_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        try:
+            session = onnxruntime.InferenceSession(model, options, providers=[PROVIDER])
+        except Exception as error:  # its errors share no base class of their own
+            raise BackendError(f"ONNX Runtime can't load {model}: {error}") from error
+        if session.get_providers() != [PROVIDER]:
+            raise BackendError(f"ONNX Runtime runs {model.name} on {session.get_providers()} instead of the CPU.")
+        log.debug("opened %s with ONNX Runtime %s", model.name, onnxruntime.__version__)
+        return OnnxRuntimeRunner(model.name, session, {})
+
+
+class OnnxRuntimeRunner:
+    """One session; bound inputs are kept as OrtValues, so that they are wrapped once and never copied again."""
+
+    def __init__(self, model: str, session: Any, bound: dict[str, Any]) -> None:
+        self._model = model
+        self._session = session
+        self._bound = bound
+        self._inputs = free_inputs(_specs(session.get_inputs()), bound)
+        self._outputs = _specs(session.get_outputs())
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """The inputs that aren't bound."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """All outputs."""
+        return self._outputs
+
+    def bind(self, **constants: Array) -> OnnxRuntimeRunner:
+        """See `Runner.bind`. The arrays are copied: changing them later changes nothing."""
+        session = self._open_session()
+        check_arrays(self._model, self._inputs, constants, complete=False)
+        # OrtValue reads the array's own memory, so each gets a private copy that is contiguous.
+        values = {name: _ort_value(np.array(array, order="C")) for name, array in constants.items()}
+        return OnnxRuntimeRunner(self._model, session, {**self._bound, **values})
+
+    def __call__(self, **arrays: Array) -> dict[str, Array]:
+        """See `Runner.__call__`."""
+        session = self._open_session()
+        check_arrays(self._model, self._inputs, arrays, complete=True)
+        values = {name: _ort_value(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        try:
+            results = session.run_with_ort_values(list(self._outputs), {**self._bound, **values})
+        except Exception as error:  # its errors share no base class of their own
+            raise BackendError(f"ONNX Runtime failed in {self._model}: {error}") from error
+        return {name: value.numpy() for name, value in zip(self._outputs, results, strict=True)}
+
+    def close(self) -> None:
+        """See `Runner.close`. Other runners of the same network, bound from this one or before it, go on."""
+        self._session = None
+        self._bound = {}
+
+    def _open_session(self) -> Any:
+        if self._session is None:
+            raise BackendError(f"{self._model} was closed; open it again.")
+        return self._session
+
+
+@cache
+def _share_memory() -> None:
+    """One pool of memory for all sessions, which grows by what is asked for rather than by powers of two.
+
+    Measured on a photo of 1024x1024: 1.0 GB at the peak rather than 1.3 GB, at the same speed.
+    """
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_requested = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    onnxruntime.create_and_register_allocator(place, as_requested)
+
+
+def _ort_value(array: Array) -> Any:
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+
+
+def _specs(arguments: list[Any]) -> dict[str, TensorSpec]:
+    specs = {}
+    for argument in arguments:
+        if argument.type not in ELEMENT_TYPES:
+            raise BackendError(f"'{argument.name}' is a {argument.type}, which this backend doesn't pass.")
+        shape = tuple(size if isinstance(size, int) else str(size) for size in argument.shape)
+        specs[argument.name] = TensorSpec(argument.name, np.dtype(ELEMENT_TYPES[argument.type]), shape)
+    return specs

@@ -1,0 +1,180 @@
+"""Every backend keeps one contract: this suite runs over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.backends import BACKENDS, Backend, Runner, open_backend
+from engine.backends.mock import MockBackend, MockModel
+from engine.backends.onnx_runtime import OnnxRuntimeBackend
+from engine.errors import BackendError
+from engine.types import TensorSpec
+
+onnx = pytest.importorskip("onnx")
+
+FLOAT, INTEGER = np.dtype(np.float32), np.dtype(np.int64)
+INPUTS = [
+    TensorSpec("points", FLOAT, ("batch", 2)),
+    TensorSpec("matrix", FLOAT, (2, 3)),
+    TensorSpec("add", INTEGER, (1,)),
+]
+OUTPUTS = [TensorSpec("product", FLOAT, ("batch", 3)), TensorSpec("sum", INTEGER, (1,))]
+
+
+def write_model(path: Path) -> Path:
+    """product = points @ matrix, sum = add + add."""
+    types = {FLOAT: onnx.TensorProto.FLOAT, INTEGER: onnx.TensorProto.INT64}
+    values = {spec.name: onnx.helper.make_tensor_value_info(spec.name, types[spec.dtype], spec.shape)
+              for spec in [*INPUTS, *OUTPUTS]}  # fmt: skip
+    nodes = [
+        onnx.helper.make_node("MatMul", ["points", "matrix"], ["product"]),
+        onnx.helper.make_node("Add", ["add", "add"], ["sum"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "tiny", [values[s.name] for s in INPUTS], [values[s.name] for s in OUTPUTS])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, path)
+    return path
+
+
+def mock() -> Backend:
+    model = MockModel(INPUTS, OUTPUTS, lambda points, matrix, add: {"product": points @ matrix, "sum": add + add})
+    return MockBackend({"tiny.onnx": model})
+
+
+ADAPTERS: dict[str, Callable[[], Backend]] = {"onnxruntime": OnnxRuntimeBackend, "mock": mock}
+
+
+@pytest.fixture(params=list(ADAPTERS))
+def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
+    return ADAPTERS[request.param]().open(write_model(tmp_path / "tiny.onnx"))
+
+
+def arrays(batch: int = 4) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(batch)
+    return {
+        "points": rng.random((batch, 2), dtype=np.float32),
+        "matrix": rng.random((2, 3), dtype=np.float32),
+        "add": np.array([21], np.int64),
+    }
+
+
+def test_tensors_are_described(runner: Runner) -> None:
+    assert list(runner.inputs.values()) == INPUTS
+    assert list(runner.outputs.values()) == OUTPUTS
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_outputs_go_by_name(runner: Runner, batch: int) -> None:
+    given = arrays(batch)
+    results = runner(**given)
+    assert list(results) == ["product", "sum"]
+    np.testing.assert_allclose(results["product"], given["points"] @ given["matrix"], rtol=1e-6)
+    assert results["sum"].tolist() == [42]
+
+
+def test_running_twice_gives_the_same_bytes(runner: Runner) -> None:
+    assert runner(**arrays())["product"].tobytes() == runner(**arrays())["product"].tobytes()
+
+
+def test_arrays_need_not_be_contiguous(runner: Runner) -> None:
+    given = arrays()
+    turned = {**given, "matrix": np.asfortranarray(given["matrix"]), "points": given["points"][::-1]}
+    np.testing.assert_allclose(runner(**turned)["product"], given["points"][::-1] @ given["matrix"], rtol=1e-6)
+
+
+def test_bound_inputs_are_fixed_at_binding(runner: Runner) -> None:
+    given = arrays()
+    expected = runner(**given)["product"]
+    matrix = given.pop("matrix")
+    bound = runner.bind(matrix=matrix)
+    matrix += 1
+    assert list(bound.inputs) == ["points", "add"]
+    np.testing.assert_array_equal(bound(**given)["product"], expected)
+
+
+def test_binding_leaves_the_first_runner_alone(runner: Runner) -> None:
+    given = arrays()
+    runner.bind(matrix=given["matrix"])
+    assert list(runner.inputs) == ["points", "matrix", "add"]
+    runner(**given)
+
+
+def test_binding_adds_up(runner: Runner) -> None:
+    given = arrays()
+    bound = runner.bind(matrix=given["matrix"]).bind(add=given["add"])
+    assert bound(points=given["points"])["sum"].tolist() == [42]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"matrix": None}, "needs the input 'matrix'"),
+        ({"colour": np.zeros(1, np.float32)}, "no free input 'colour'"),
+        ({"matrix": np.zeros((2, 3))}, "'matrix' as float32.*float64"),
+        ({"matrix": np.zeros((3, 2), np.float32)}, r"'matrix' of shape \(2, 3\)"),
+        ({"points": np.zeros((1, 2, 1), np.float32)}, r"'points' of shape \(batch, 2\)"),
+    ],
+)
+def test_wrong_inputs_are_refused(runner: Runner, change: dict[str, np.ndarray | None], message: str) -> None:
+    given = {name: array for name, array in {**arrays(), **change}.items() if array is not None}
+    with pytest.raises(BackendError, match=message):
+        runner(**given)
+
+
+def test_wrong_constants_are_refused(runner: Runner) -> None:
+    with pytest.raises(BackendError, match="'matrix'"):
+        runner.bind(matrix=np.zeros((3, 3), np.float32))
+    with pytest.raises(BackendError, match="no free input 'colour'"):
+        runner.bind(colour=np.zeros(1, np.float32))
+    bound = runner.bind(matrix=arrays()["matrix"])
+    with pytest.raises(BackendError, match="no free input 'matrix'"):
+        bound(**arrays())
+
+
+def test_a_closed_runner_says_so(runner: Runner) -> None:
+    bound = runner.bind(matrix=arrays()["matrix"])
+    runner.close()
+    runner.close()
+    with pytest.raises(BackendError, match="closed"):
+        runner(**arrays())
+    with pytest.raises(BackendError, match="closed"):
+        runner.bind(add=arrays()["add"])
+    given = arrays()
+    bound(points=given["points"], add=given["add"])
+
+
+@pytest.mark.parametrize("name", list(ADAPTERS))
+def test_a_file_that_cannot_be_opened(name: str, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a network")
+    with pytest.raises(BackendError, match=r"broken\.onnx"):
+        ADAPTERS[name]().open(broken)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_named_backends_open(name: str) -> None:
+    assert open_backend(name).name == "onnxruntime"
+
+
+def test_an_unknown_backend_lists_the_known_ones() -> None:
+    with pytest.raises(BackendError, match=r"'abacus'.*auto, onnxruntime"):
+        open_backend("abacus")
+
+
+def test_the_mock_records_what_it_was_given() -> None:
+    backend = mock()
+    assert isinstance(backend, MockBackend)
+    given = arrays()
+    backend.open(Path("tiny.onnx")).bind(matrix=given["matrix"])(points=given["points"], add=given["add"])
+    assert [call.model for call in backend.calls] == ["tiny.onnx"]
+    assert set(backend.calls[0].arrays) == {"points", "matrix", "add"}
+
+
+def test_the_mock_checks_what_its_function_returns() -> None:
+    model = MockModel(INPUTS, OUTPUTS, lambda points, matrix, add: {"product": points, "sum": add})
+    with pytest.raises(BackendError, match="'product'"):
+        MockBackend({"tiny.onnx": model}).open(Path("tiny.onnx"))(**arrays())
