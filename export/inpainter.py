@@ -1,0 +1,88 @@
+"""MI-GAN (Sargsyan et al. 2023, "MI-GAN: A Simple Baseline for Image Inpainting on Mobile Devices"; MIT).
+
+The published ONNX file is a pipeline for one image of any size. What we take out of it is the generator: a plain
+network of fixed size whose batch is free. Cropping and pasting are the engine's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper, version_converter
+
+from export.onnx_file import OPSET, tidy
+
+GENERATOR_INPUT = "/Concat_23_output_0"  # (N, 4, 512, 512): known - 0.5, image * known
+GENERATOR_OUTPUT = "/model/synthesis/b512/Add_1_output_0"  # (N, 3, 512, 512), -1 to 1
+SIDE = 512
+
+
+def generator(pipeline: Path, scratch: Path) -> onnx.ModelProto:
+    """The generator: image (N, 3, 512, 512) 0 to 1 and mask (N, 1, 512, 512), 1 = fill -> filled (N, 3, 512, 512).
+
+    `scratch` is a folder for intermediate files.
+    """
+    folded = _fold_constants(cut_generator(pipeline), scratch)
+    model = version_converter.convert_version(folded, OPSET)
+    return tidy(_with_plain_interface(model))
+
+
+def cut_generator(pipeline: Path) -> onnx.ModelProto:
+    """The generator as the pipeline holds it: `GENERATOR_INPUT` -> `GENERATOR_OUTPUT`, batch 1, fp32."""
+    shaped = onnx.load(pipeline)
+    shaped.graph.value_info.extend(
+        [
+            helper.make_tensor_value_info(GENERATOR_INPUT, TensorProto.FLOAT, ["batch", 4, SIDE, SIDE]),
+            helper.make_tensor_value_info(GENERATOR_OUTPUT, TensorProto.FLOAT, ["batch", 3, SIDE, SIDE]),
+        ]
+    )
+    return onnx.utils.Extractor(shaped).extract_model([GENERATOR_INPUT], [GENERATOR_OUTPUT])
+
+
+def _fold_constants(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
+    """Works out the shape arithmetic that the exporter left around every padding."""
+    before, after = scratch / "cut.onnx", scratch / "folded.onnx"
+    onnx.save(model, before)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(after)
+    onnxruntime.InferenceSession(before, options, providers=["CPUExecutionProvider"])
+    folded = onnx.load(after)
+    standard = [entry for entry in folded.opset_import if entry.domain == ""]
+    del folded.opset_import[:]
+    folded.opset_import.extend(standard)
+    return folded
+
+
+def _with_plain_interface(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Puts the generator's own conventions (known - 0.5, colours from -1 to 1) behind image and mask in 0 to 1."""
+    graph = model.graph
+    for name, value in (("one", 1.0), ("two", 2.0), ("half", 0.5), ("zero", 0.0)):
+        graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+    before = [
+        helper.make_node("Sub", ["one", "mask"], ["known"]),
+        helper.make_node("Sub", ["known", "half"], ["known_centred"]),
+        helper.make_node("Mul", ["image", "two"], ["doubled"]),
+        helper.make_node("Sub", ["doubled", "one"], ["centred"]),
+        helper.make_node("Mul", ["centred", "known"], ["visible"]),
+        helper.make_node("Concat", ["known_centred", "visible"], [GENERATOR_INPUT], axis=1),
+    ]
+    after = [
+        helper.make_node("Mul", [GENERATOR_OUTPUT, "half"], ["halved"]),
+        helper.make_node("Add", ["halved", "half"], ["unclipped"]),
+        helper.make_node("Clip", ["unclipped", "zero", "one"], ["filled"]),
+    ]
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:], graph.input[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.input.extend(
+        [
+            helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE]),
+            helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["batch", 1, SIDE, SIDE]),
+        ]
+    )
+    graph.output.append(helper.make_tensor_value_info("filled", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE]))
+    return model
