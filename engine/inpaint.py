@@ -1,0 +1,71 @@
+"""Fills what a mask hides with plausible background.
+
+Network: MI-GAN (Sargsyan et al. 2023, "MI-GAN: A Simple Baseline for Image Inpainting on Mobile Devices",
+github.com/Picsart-AI-Research/MI-GAN, MIT; trained on Places2). Good on scenery, bad on faces.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.base import Backend
+from engine.bundle import Bundle
+from engine.types import Floats, Image
+
+SIDE_PX = 512
+FEATHER_PX = 2.0  # in the network's picture: how deep inside the mask the old pixels fade out
+
+
+class Inpainter:
+    """The inpainting network on a backend."""
+
+    def __init__(self, backend: Backend, bundle: Bundle) -> None:
+        self._net = backend.open(bundle.path("inpaint.onnx"))
+
+    def fill(self, image: Image, mask: NDArray[np.bool_]) -> Image:
+        """A copy of the image in which masked pixels are filled; all others stay exactly as they are.
+
+        Args:
+            image: RGB (h, w, 3) uint8, of any size and shape; the network sees it at 512x512. The mask should leave
+                some of it visible on every side that matters.
+            mask: (h, w), True where to fill. Make it a few pixels larger than what should vanish.
+
+        Raises ValueError where their sizes differ.
+        """
+        if mask.shape != image.shape[:2]:
+            raise ValueError(f"the mask is {mask.shape}, but the image is {image.shape[:2]}")
+        if not mask.any():
+            return image.copy()
+        height, width = mask.shape
+        small = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=_method(mask.shape, (SIDE_PX, SIDE_PX)))
+        # Any network pixel that a masked pixel touches must be filled, or what should vanish shines through.
+        touched = cv2.resize(mask.astype(np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) > 0
+        covered = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8))
+        filled = self._run(small, covered)
+        large = cv2.resize(filled, (width, height), interpolation=_method((SIDE_PX, SIDE_PX), mask.shape))
+        weight = _feather(mask)[..., None]
+        mixed = image.astype(np.float32) + weight * (large * 255 - image)
+        return np.where(mask[..., None], np.clip(np.rint(mixed), 0, 255), image).astype(np.uint8)
+
+    def _run(self, picture: NDArray[Any], covered: NDArray[Any]) -> Floats:
+        """(512, 512, 3), 0 to 1."""
+        visible = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32) / 255
+        filled = self._net(image=visible, mask=covered[None, None].astype(np.float32))["filled"][0]
+        return np.ascontiguousarray(filled.transpose(1, 2, 0))
+
+
+def _method(before: tuple[int, ...], after: tuple[int, ...]) -> int:
+    return cv2.INTER_AREA if after[0] < before[0] and after[1] < before[1] else cv2.INTER_CUBIC
+
+
+def _feather(mask: NDArray[np.bool_]) -> Floats:
+    """(h, w) weight of the filled pixels: 0 outside the mask, rising to 1 a few pixels inside it."""
+    depth_px = max(FEATHER_PX * max(mask.shape) / SIDE_PX, 1.0)
+    # Depth counts from known pixels only: where the mask runs off the image there is no seam to hide.
+    distances = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    weights: Floats = np.clip(distances / (depth_px + 1), 0, 1)
+    return weights

@@ -1,0 +1,60 @@
+"""Masked pixels are replaced by what surrounds them; no other pixel changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.types import Image
+from tests.perception import inpainter
+
+
+def wall(height: int = 300, width: int = 420) -> Image:
+    """A smooth wall: grey from left to right, a little warmer at the top."""
+    x, y = np.meshgrid(np.linspace(90, 170, width), np.linspace(15, 0, height))
+    return np.stack([x + y, x, x - y], axis=2).astype(np.uint8)
+
+
+def test_what_was_planted_vanishes_and_the_rest_stays() -> None:
+    clean = wall()
+    image, mask = clean.copy(), np.zeros(clean.shape[:2], bool)
+    image[110:190, 160:240] = (255, 0, 0)
+    mask[104:196, 154:246] = True
+    filled = inpainter().fill(image, mask)
+    assert np.array_equal(filled[~mask], image[~mask])
+    before = np.abs(image[mask].astype(int) - clean[mask]).mean()
+    after = np.abs(filled[mask].astype(int) - clean[mask]).mean()
+    assert after < 0.15 * before
+    assert filled.dtype == np.uint8
+    assert filled.shape == image.shape
+
+
+def test_the_hidden_pixels_do_not_matter() -> None:
+    mask = np.zeros((300, 420), bool)
+    mask[100:200, 150:250] = True
+    red, blue = wall(), wall()
+    red[110:190, 160:240], blue[110:190, 160:240] = (255, 0, 0), (0, 0, 255)
+    inside = (slice(115, 185), slice(165, 235))
+    assert np.array_equal(inpainter().fill(red, mask)[inside], inpainter().fill(blue, mask)[inside])
+
+
+def test_an_empty_mask_gives_an_equal_copy() -> None:
+    image = wall()
+    filled = inpainter().fill(image, np.zeros(image.shape[:2], bool))
+    assert np.array_equal(filled, image)
+    assert filled is not image
+
+
+def test_filling_repeats_itself_and_leaves_its_input() -> None:
+    image, mask = wall(700, 600), np.zeros((700, 600), bool)
+    mask[200:700, 250:350] = True  # runs off the picture
+    kept = image.copy()
+    first = inpainter().fill(image, mask)
+    assert np.array_equal(first, inpainter().fill(image, mask))
+    assert np.array_equal(image, kept)
+    assert np.array_equal(first[~mask], image[~mask])
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ValueError, match="mask is"):
+        inpainter().fill(wall(), np.zeros((3, 3), bool))
