@@ -1,0 +1,101 @@
+"""The face's geometry under any expression, for one photo's face.
+
+The photo's own expression is taken out first ("release"), then the wanted blendshapes are put on. Lids and lips are
+held together by what they are, not by the basis alone: a blink of 1 closes these lids exactly, and released lips meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.mesh import BLENDSHAPES
+from engine.portrait import topology as top
+from engine.types import Floats
+
+BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft"))
+LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
+UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
+UPPER_LIP_SHARE = 0.35
+LIP_REACH_CM = 1.1
+
+# What the blendshape net reads on faces that show nothing (median over neutral portraits, rounded up).
+READ_ON_NEUTRAL = 0.12
+# Lids and gaze are the motion's own business, and their readings say little on stills.
+NOT_RELEASED = ("_neutral", "eyeBlink", "eyeLook", "eyeWide", "jawForward", "jawLeft", "jawRight", "mouthRoll")
+
+
+@dataclass(frozen=True)
+class FaceShape:
+    """One face's points and how expressions move them, in centimetres of the head's frame."""
+
+    rest_cm: Floats  # (468, 3) as the photo shows them
+    release_cm: Floats  # (468, 3) what takes the photo's own expression out
+    basis_cm: Floats  # (52, 468, 3)
+
+    def displacement_cm(self, blendshapes: Floats, release: Floats) -> Floats:
+        """(T, 52) weights and (T,) shares of the photo's expression taken out -> (T, 468, 3)."""
+        linear = blendshapes.copy()
+        linear[:, BLINKS] = 0
+        moved = np.tensordot(linear, self.basis_cm, 1) + release[:, None, None] * self.release_cm
+        for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
+            moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
+        return np.asarray(self.with_lips_apart(moved), np.float32)
+
+    def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
+        """What a blink adds: margins meet exactly, skin around follows as the basis says, scaled to these eyes."""
+        gap = (self.rest_cm + moved)[:, lower] - (self.rest_cm + moved)[:, upper]  # (T, 7, 3)
+        wide = np.linalg.norm(gap, axis=2).mean(1)
+        usual = np.linalg.norm(self.basis_cm[blink, upper] - self.basis_cm[blink, lower], axis=1).mean()
+        added = (amount * wide / usual)[:, None, None] * self.basis_cm[blink]
+        added[:, upper] = UPPER_LID_SHARE * amount[:, None, None] * gap
+        added[:, lower] = -(1 - UPPER_LID_SHARE) * amount[:, None, None] * gap
+        return np.asarray(added, np.float32)
+
+    def with_lips_apart(self, moved: Floats) -> Floats:
+        """Lips that would pass through each other, further than the mesh has them at rest, meet instead."""
+        upper, lower = list(top.UPPER_LIP_INNER), list(top.LOWER_LIP_INNER)
+        gap = (self.rest_cm + moved)[:, lower, 1] - (self.rest_cm + moved)[:, upper, 1]
+        crossed = np.minimum(gap - np.minimum(self.rest_cm[lower, 1] - self.rest_cm[upper, 1], 0), 0)
+        moved[:, upper, 1] += UPPER_LIP_SHARE * crossed
+        moved[:, lower, 1] -= (1 - UPPER_LIP_SHARE) * crossed
+        return moved
+
+
+def own_expression(readings: Floats) -> Floats:
+    """The part of the readings (52,) that is taken out when another expression comes."""
+    kept = np.array([not name.startswith(NOT_RELEASED) for name in BLENDSHAPES])
+    strength = np.clip((readings - READ_ON_NEUTRAL) / (1 - READ_ON_NEUTRAL), 0, 1)
+    return np.where(kept, strength, 0).astype(np.float32)
+
+
+def closing_lips_cm(points_cm: Floats) -> Floats:
+    """What brings parted lips (468, 3) together; chin and cheeks follow less and less with distance -> (468, 3)."""
+    upper, lower = points_cm[list(top.UPPER_LIP_INNER)], points_cm[list(top.LOWER_LIP_INNER)]
+    gap = lower - upper  # (9, 3)
+    closing = np.zeros(points_cm.shape)
+    for edge, share, members in (
+        (upper, UPPER_LIP_SHARE, (*top.UPPER_LIP, *top.UPPER_LIP_OUTER)),
+        (lower, UPPER_LIP_SHARE - 1, (*top.LOWER_LIP, *top.LOWER_LIP_OUTER, *below_mouth(points_cm))),
+    ):
+        index = np.array(members)
+        near = np.linalg.norm(points_cm[index, None] - edge[None], axis=2)  # (m, 9)
+        weight = np.exp(-(((near - near.min(1, keepdims=True)) / 0.3) ** 2))
+        fade = np.exp(-((near.min(1) / LIP_REACH_CM) ** 2)) if share > 0 else np.ones(len(index))
+        closing[index] = share * fade[:, None] * (weight @ gap) / weight.sum(1, keepdims=True)
+    return closing
+
+
+def below_mouth(points_cm: Floats) -> list[int]:
+    """Points of the chin: they come up with the lower lip when the jaw closes."""
+    lip = points_cm[list(top.LOWER_LIP_OUTER), 1].mean()
+    inside = np.abs(points_cm[:, 0]) < 3.5
+    return [int(i) for i in np.flatnonzero((points_cm[:, 1] > lip) & inside)]
+
+
+def face_shape(points_cm: Floats, readings: Floats, basis_cm: Floats) -> FaceShape:
+    """points (468, 3), the photo's readings (52,), basis (52, 468, 3)."""
+    opposite = -np.tensordot(own_expression(readings), basis_cm, 1)
+    release = opposite + closing_lips_cm(points_cm + opposite)
+    return FaceShape(points_cm.astype(np.float32), release.astype(np.float32), basis_cm)

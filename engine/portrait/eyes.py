@@ -1,0 +1,137 @@
+"""The eyeball behind the lids: a white without its iris, and the iris that slides over it.
+
+Both are completed where lids hide them. Over them, while nothing moves, lie the photo's own pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.portrait.patches import Rectangle
+from engine.types import Floats, Image
+
+RIM_PX = 2.0  # along the lids the photo is a mixture of eye and lashes
+
+
+@dataclass(frozen=True)
+class Iris:
+    centre_px: Floats  # (2,) in the crop
+    radius_px: float
+
+
+def iris_of(mesh_px: Floats, indices: tuple[int, ...]) -> Iris:
+    """The iris from its centre and four rim points."""
+    points = mesh_px[list(indices), :2]
+    return Iris(points[0].astype(np.float32), float(np.linalg.norm(points[1:] - points[0], axis=1).mean()))
+
+
+def refined(iris: Iris, image: Image, aperture: Floats, rectangle: Rectangle) -> Iris:
+    """The circle nearby where brightness jumps most from inside to outside (Daugman's operator, 1993).
+
+    Only the sides are looked at, which lids seldom hide; aperture (h, w) is of the rectangle's size.
+    """
+    sharp = cv2.cvtColor(image[rectangle.slices], cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = np.asarray(cv2.GaussianBlur(sharp, (0, 0), max(0.5, 0.06 * iris.radius_px)), np.float32)
+    sides = np.radians(np.concatenate([np.arange(-40, 60, 5), np.arange(120, 220, 5)]))
+    shifts, scales = np.linspace(-0.25, 0.25, 7) * iris.radius_px, np.linspace(0.72, 1.12, 17)
+    dx, dy, scale = (a.ravel() for a in np.meshgrid(shifts, shifts / 2, scales, indexing="ij"))
+    radius = scale * iris.radius_px
+    start = iris.centre_px - [rectangle.x0, rectangle.y0]
+
+    def ring(r: Floats, image: Floats) -> Floats:
+        x = start[0] + dx[:, None] + r[:, None] * np.cos(sides)
+        y = start[1] + dy[:, None] + r[:, None] * np.sin(sides)
+        return np.asarray(cv2.remap(image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR), np.float32)
+
+    seen = ring(1.15 * radius, aperture) > 0.5
+    jump = ((ring(1.12 * radius, grey) - ring(0.88 * radius, grey)) * seen).sum(1) / np.maximum(seen.sum(1), 6)
+    jump = jump - 2.0 * (np.hypot(dx, 2 * dy) / iris.radius_px + 2 * np.abs(scale - 0.95))
+    best = int(jump.argmax())
+    centre = iris.centre_px + np.array([dx[best], dy[best]], np.float32)
+    return Iris(centre.astype(np.float32), float(radius[best]))
+
+
+def diffuse(image: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Fills what isn't known by a push-pull pyramid (Gortler et al. 1996): smooth, and cheap at any size."""
+    weight = known.astype(np.float32)
+    levels: list[tuple[Floats, Floats]] = [(image * weight[..., None], weight)]
+    while min(levels[-1][1].shape) > 2:
+        size = tuple(max(1, (n + 1) // 2) for n in levels[-1][1].shape[::-1])
+        levels.append(tuple(cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in levels[-1]))  # type: ignore[arg-type]
+    coarse, w = levels[-1]
+    filled: Floats = coarse / np.maximum(w, 1e-6)[..., None]
+    filled = np.where(w[..., None] > 0, filled, coarse.sum((0, 1)) / max(float(w.sum()), 1e-6))
+    for colour, w in reversed(levels[:-1]):
+        filled = np.asarray(cv2.resize(filled, w.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        trust = np.minimum(1, w)[..., None]
+        filled = trust * colour / np.maximum(w, 1e-6)[..., None] + (1 - trust) * filled
+    return np.asarray(filled, np.float32)
+
+
+def radial_profile(image: Floats, seen: NDArray[np.bool_], radius: Floats, bins: int) -> Floats:
+    """Mean colour at each distance from the iris' centre, from the pixels that lids don't hide -> (h, w, 3)."""
+    index = np.minimum((radius * bins).astype(int), bins - 1)
+    count = np.bincount(index[seen], minlength=bins).astype(np.float32)
+    summed = np.stack([np.bincount(index[seen], image[..., c][seen], bins) for c in range(3)], 1)
+    known = count > 0
+    profile = np.stack(
+        [np.interp(np.arange(bins), np.flatnonzero(known), summed[known, c] / count[known]) for c in range(3)], 1
+    )
+    smooth = cv2.GaussianBlur(profile.astype(np.float32)[:, None], (1, 5), 1)[:, 0]
+    return np.asarray(smooth[index], np.float32)
+
+
+def eyeball_textures(image: Image, aperture: Floats, iris: Iris, rectangle: Rectangle) -> Floats:
+    """The white, the iris and the photo's own eye -> (3, 4, h, w) premultiplied, of the rectangle's size.
+
+    The last has lashes and shadows of lids along its rim, right only while neither lids nor eye have moved.
+    image is the crop (RGB); aperture (h, w) is 1 between the lids, of the rectangle's size.
+    """
+    eye = image[rectangle.slices].astype(np.float32)
+    iris = refined(iris, image, aperture, rectangle)
+    y, x = np.mgrid[: rectangle.height, : rectangle.width].astype(np.float32)
+    distance = np.hypot(x + rectangle.x0 - iris.centre_px[0], y + rectangle.y0 - iris.centre_px[1])
+    edge = max(1.0, 0.12 * iris.radius_px)
+    alpha = np.clip(0.5 - (distance - iris.radius_px) / edge, 0, 1)
+    opened = aperture > 0.5
+    white_seen = opened & (distance > 1.2 * iris.radius_px)
+    white = diffuse(eye, trimmed(white_seen, eye)) if white_seen.sum() >= 12 else plain_white(eye, opened)
+    hidden = cv2.distanceTransform((aperture < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / iris.radius_px
+    white = white * (1 - 0.3 * np.clip(hidden, 0, 1))[..., None]  # lids throw a shadow on what they hide
+    iris_seen = opened & (distance <= 0.95 * iris.radius_px)
+    whole = white + alpha[..., None] * (iris_colour(eye, iris_seen, distance / iris.radius_px) - white)
+    inner = cv2.distanceTransform(opened.astype(np.uint8), cv2.DIST_L2, 5) - 1
+    own = cv2.GaussianBlur(np.where(white_seen, trimmed(white_seen, eye), opened).astype(np.float32), (0, 0), 0.6)
+    own = (own * np.clip(inner / RIM_PX, 0, 1))[..., None]
+    white = np.where((alpha == 0)[..., None], white + own * (eye - white), white)
+    whole = whole + own * (eye - whole)
+    layer = np.concatenate([whole - (1 - alpha[..., None]) * white, alpha[..., None]], 2)
+    back = np.concatenate([white, np.ones_like(alpha)[..., None]], 2)
+    shown = (aperture > 0).astype(np.float32)[..., None]
+    photo = np.concatenate([eye * shown, shown], 2)
+    return np.ascontiguousarray(np.stack([back, layer, photo]).transpose(0, 3, 1, 2), np.float32)
+
+
+def trimmed(seen: NDArray[np.bool_], eye: Floats) -> NDArray[np.bool_]:
+    """Of the white that shows, the part without lashes and deep corners: not much darker than its median."""
+    brightness = eye.mean(2)
+    return np.asarray(seen & (brightness >= 0.75 * np.median(brightness[seen])))
+
+
+def plain_white(eye: Floats, opened: NDArray[np.bool_]) -> Floats:
+    """For eyes too small or too far closed to show any white: a bright grey in the tone of the skin around."""
+    tone = eye.reshape(-1, 3).mean(0)
+    colour = 0.6 * tone.mean() + 0.4 * tone
+    return np.broadcast_to(np.minimum(235, 1.15 * colour), eye.shape).astype(np.float32)
+
+
+def iris_colour(eye: Floats, seen: NDArray[np.bool_], radius: Floats) -> Floats:
+    """The iris as a disc of its mean colour at each radius, for the parts that lids hide."""
+    if seen.sum() < 4:
+        dark = 0.25 * eye.reshape(-1, 3).mean(0)
+        return np.broadcast_to(dark, eye.shape).astype(np.float32)
+    return radial_profile(eye, seen, radius, bins=24)

@@ -1,0 +1,166 @@
+"""A portrait: everything about one face that doesn't change from frame to frame, reusable for any emotion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from engine.portrait import topology as top
+from engine.portrait.control_points import ControlPoints, control_points, to_head_frame
+from engine.portrait.expression import FaceShape, face_shape
+from engine.portrait.eyes import eyeball_textures, iris_of
+from engine.portrait.interpolation import interpolation_weights, node_positions
+from engine.portrait.mouth import MouthInterior, mouth_textures
+from engine.portrait.patches import (
+    TEARS,
+    Rectangle,
+    Tear,
+    contour,
+    feather,
+    rectangle_around,
+    skin_alphas,
+    snap_to_dark_line,
+)
+from engine.types import FaceMesh, Floats, HeadPose, Image
+
+CROP_REACH_CM = (26.0, 26.0, 34.0)  # sideways, up and down from the middle of the face
+BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
+FEATHER_CM = 1.0
+CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
+LIP_SEARCH_CM = 0.22
+EDGE_SOFTNESS_CM = 0.045
+LASH_CM = 0.06  # the upper lid's edge lies this much below the mesh's points: lashes go with the lid
+IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
+CANONICAL_MOUTH_CM = 4.91
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """What one face needs to be drawn with any motion."""
+
+    crop: Rectangle  # in the photo
+    points: ControlPoints
+    shape: FaceShape
+    patches: Mapping[str, Rectangle]  # in the crop
+    constants: Mapping[str, np.ndarray]  # of the warp graph
+    behind: Image  # the crop without this person
+
+
+def crop_rectangle(mesh: FaceMesh, width: int, height: int) -> Rectangle:
+    """The part of the photo that moves with this head: hair, neck and shoulders included."""
+    scale = mesh.pose.scale_px
+    reach = (CROP_REACH_CM[0] * scale, CROP_REACH_CM[1] * scale, CROP_REACH_CM[2] * scale)
+    return rectangle_around(mesh.pose.origin_px[:2], reach, width, height)
+
+
+def build_portrait(
+    crop_image: Image,
+    crop: Rectangle,
+    mesh: FaceMesh,
+    matte: Floats,
+    behind: Image,
+    basis: Floats,
+    mouth: MouthInterior,
+) -> Portrait:
+    """crop_image, matte and behind (h, w[, 3]) have the crop's size; behind is the picture without the person."""
+    shift = np.array([crop.x0, crop.y0, 0], np.float32)
+    mesh_px = (mesh.points_px - shift).astype(np.float32)
+    pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
+    points = control_points(mesh_px, pose, crop.width, crop.height)
+    shape = face_shape(to_head_frame(mesh_px[: top.FACE_POINTS], pose), mesh.blendshapes, basis)
+    alpha = matte[..., None]
+    person = crop_image.astype(np.float32) - (1 - alpha) * behind.astype(np.float32)
+    nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
+    everything = np.ones(len(points.positions_px), bool)
+    constants: dict[str, np.ndarray] = {
+        "source": np.ascontiguousarray(np.concatenate([person, alpha], 2).transpose(2, 0, 1)[None], np.float32),
+        "base": interpolation_weights(points.positions_px, nodes, everything),
+    }
+    white = white_of_light(crop_image, mesh_px)
+    patches = {}
+    for tear in TEARS:
+        rectangle = patch_rectangle(tear, mesh_px, pose.scale_px, crop)
+        patches[tear.name] = rectangle
+        alphas = tear_alphas(tear, crop_image, mesh_px, pose.scale_px, rectangle)
+        aperture = np.clip(1 - alphas.sum(0), 0, 1)
+        if tear.name == "mouth":
+            textures = draw_mouth(crop_image, aperture, white, mouth, mesh_px, pose, shape, rectangle)
+            shade = np.array([0, 0.35, 0.35, 0], np.float32)
+        else:
+            textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
+            shade = np.zeros(3, np.float32)
+        patch = patch_weights(tear, points.positions_px, rectangle, pose.scale_px) | {
+            "box": np.array(rectangle.outer_pixels, np.float32),
+            "skin_alpha": alphas[None],
+            "feather": feather(rectangle, FEATHER_CM * pose.scale_px, crop.width, crop.height)[None, None],
+            "textures": textures,
+            "shade": shade,
+        }
+        constants |= {f"{tear.name}_{key}": value for key, value in patch.items()}
+    return Portrait(crop, points, shape, patches, constants, behind)
+
+
+def node_grid(rectangle: Rectangle, step_px: float) -> np.ndarray:
+    rows = max(4, round(rectangle.height / step_px) + 1)
+    columns = max(4, round(rectangle.width / step_px) + 1)
+    return node_positions(rectangle.outer_pixels, rows, columns)
+
+
+def patch_rectangle(tear: Tear, mesh_px: Floats, px_per_cm: float, crop: Rectangle) -> Rectangle:
+    middle = mesh_px[list(tear.ends), :2].mean(0)
+    reach = (tear.reach_cm[0] * px_per_cm, tear.reach_cm[1] * px_per_cm, tear.reach_cm[2] * px_per_cm)
+    return rectangle_around(middle, reach, crop.width, crop.height)
+
+
+def patch_weights(tear: Tear, points_px: Floats, rectangle: Rectangle, px_per_cm: float) -> dict[str, np.ndarray]:
+    """Interpolation of the two skin layers, each without the points of the other side of the tear."""
+    nodes = node_grid(rectangle, max(2, PATCH_NODE_CM[tear.name] * px_per_cm))
+    weights = {}
+    for layer, left_out in (("upper", tear.not_in_upper), ("lower", tear.not_in_lower)):
+        used = np.ones(len(points_px), bool)
+        used[list(left_out)] = False
+        weights[layer] = interpolation_weights(points_px, nodes, used)
+    return weights
+
+
+def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rectangle: Rectangle) -> Floats:
+    """Alphas (2, h, w) of the upper and lower layer in the photo."""
+    upper, lower = contour(mesh_px, tear.ends, tear.upper), contour(mesh_px, tear.ends, tear.lower)
+    softness = max(1.0, EDGE_SOFTNESS_CM * px_per_cm)
+    if tear.name != "mouth":
+        bow = np.sin(np.linspace(0, np.pi, len(upper), dtype=np.float32))[:, None]
+        upper = upper + bow * [0, LASH_CM * px_per_cm]
+    elif float(np.linalg.norm(lower - upper, axis=1).max()) < CLOSED_LIPS_CM * px_per_cm:
+        upper = lower = snap_to_dark_line(image, (upper + lower) / 2, LIP_SEARCH_CM * px_per_cm)
+    return skin_alphas(upper.astype(np.float32), lower.astype(np.float32), rectangle, softness)
+
+
+def white_of_light(image: Image, mesh_px: Floats) -> Floats:
+    """What white looks like in the photo's light (3,), 0-255: from the skin of the cheeks, less its own colour."""
+    cheeks = mesh_px[[50, 280, 117, 346, 205, 425], :2]
+    found = cv2.remap(cv2.GaussianBlur(image, (0, 0), 2), cheeks[:, None, 0], cheeks[:, None, 1], cv2.INTER_LINEAR)
+    tone = np.median(found.reshape(-1, 3).astype(np.float32), axis=0)
+    bright = np.clip(1.15 * tone.max(), 70, 235)
+    return np.asarray(bright * (0.75 + 0.25 * tone / tone.max()), np.float32)
+
+
+def draw_mouth(
+    image: Image,
+    aperture: Floats,
+    white: Floats,
+    mouth: MouthInterior,
+    mesh_px: Floats,
+    pose: HeadPose,
+    shape: FaceShape,
+    rectangle: Rectangle,
+) -> Floats:
+    """The mouth's textures, placed where closed lips would meet."""
+    neutral = shape.rest_cm + shape.release_cm
+    lips = neutral[[13, 14]].mean(0)
+    width = float(np.linalg.norm(neutral[top.LIP_LEFT_END] - neutral[top.LIP_RIGHT_END]))
+    ratio = float(np.clip(width / CANONICAL_MOUTH_CM, 0.85, 1.15))
+    lip_line_px = pose.origin_px + pose.scale_px * pose.rotation @ lips
+    return mouth_textures(image, aperture, white, mouth, pose, lip_line_px.astype(np.float32), ratio, rectangle)

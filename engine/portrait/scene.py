@@ -1,0 +1,126 @@
+"""A photo taken apart: its people from the farthest to the nearest, and what is behind them all.
+
+People are peeled off from the nearest on: each one's place is filled in with what might be behind, and the next is cut
+from the picture that is left. Laid over each other again unmoved they give exactly the photo, because each layer holds
+what has to be added to the picture behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engine.inpaint import Inpainter
+from engine.portrait.matte import person_matte
+from engine.portrait.mouth import MouthInterior
+from engine.portrait.patches import Rectangle
+from engine.portrait.portrait import Portrait, build_portrait, crop_rectangle
+from engine.segment import Segmenter
+from engine.types import Box, FaceMesh, Floats, HeadPose, Image
+
+BODY_CM = 30.0  # from the middle of the head down to the chest
+HEAD_REACH_CM = (15.0, 17.0, 13.0)  # of the part that is segmented finer: sideways, up, down
+OTHERS_SOFTNESS_CM = 0.4
+FILL_MARGIN_CM = 0.35
+SPARE_CM = 3.0  # kept of the crop around the person
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Portraits by the number of their face, in the order in which they are drawn: the farthest first."""
+
+    portraits: Mapping[int, Portrait]
+    backdrop: Image  # (H, W, 3) the photo without them
+
+
+@dataclass(frozen=True)
+class SceneBuilder:
+    """Networks and assets that taking a photo apart needs."""
+
+    segmenter: Segmenter
+    inpainter: Inpainter
+    basis_cm: Floats  # (52, 468, 3)
+    mouth: MouthInterior
+
+    @staticmethod
+    def read_basis(path: Path) -> Floats:
+        with np.load(path) as arrays:
+            return np.ascontiguousarray(arrays["displacements_cm"][:, :468])
+
+    def build(
+        self, photo: Image, meshes: Mapping[int, FaceMesh], progress: Callable[[int, int], None] | None = None
+    ) -> Scene:
+        """Takes the people apart; `progress` hears (people done, people in all)."""
+        left = photo.copy()
+        order = sorted(meshes, key=lambda number: meshes[number].pose.scale_px)
+        portraits = {}
+        for done, number in enumerate(reversed(order), start=1):
+            mesh = meshes[number]
+            others = [other.pose for n, other in meshes.items() if n != number]
+            crop, matte = self.cut_out(photo, mesh, others)
+            in_front = left[crop.slices].copy()
+            margin = 2 * round(FILL_MARGIN_CM * mesh.pose.scale_px) + 1
+            hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin, margin), np.uint8)) > 0
+            behind = self.inpainter.fill(in_front, hidden)
+            portraits[number] = build_portrait(in_front, crop, mesh, matte, behind, self.basis_cm, self.mouth)
+            left[crop.slices] = behind
+            if progress is not None:
+                progress(done, len(order))
+        return Scene({number: portraits[number] for number in order}, left)
+
+    def cut_out(self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]) -> tuple[Rectangle, Floats]:
+        """The crop that one person needs, and the person's matte in it."""
+        wide = crop_rectangle(mesh, photo.shape[1], photo.shape[0])
+        scale = mesh.pose.scale_px
+        x, y = mesh.pose.origin_px[:2]
+        head = Box(
+            x - HEAD_REACH_CM[0] * scale, y - HEAD_REACH_CM[1] * scale,
+            x + HEAD_REACH_CM[0] * scale, y + HEAD_REACH_CM[2] * scale,
+        )  # fmt: skip
+        region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
+        person = 1 - self.segmenter.segment(photo, region, head=head)[0]
+        share = own_share(mesh.pose, others, wide)
+        matte = person_matte(photo[wide.slices], person * share, scale)
+        tight = bounding_rectangle(matte, round(SPARE_CM * scale))
+        crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
+        return crop, np.ascontiguousarray(matte[tight.slices])
+
+
+def bounding_rectangle(matte: Floats, spare_px: int) -> Rectangle:
+    """The part of a matte that isn't empty, and a margin; all of it if it is."""
+    height, width = matte.shape
+    rows, columns = np.flatnonzero(matte.max(1) > 0), np.flatnonzero(matte.max(0) > 0)
+    if not len(rows):
+        return Rectangle(0, 0, width, height)
+    x0, x1 = max(0, int(columns[0]) - spare_px), min(width, int(columns[-1]) + 1 + spare_px)
+    y0, y1 = max(0, int(rows[0]) - spare_px), min(height, int(rows[-1]) + 1 + spare_px)
+    return Rectangle(x0, y0, x1 - x0, y1 - y0)
+
+
+def own_share(pose: HeadPose, others: Sequence[HeadPose], rectangle: Rectangle) -> Floats:
+    """How far each pixel of a rectangle is this person's rather than another's, 0 to 1 -> (h, w).
+
+    A person is a line from head to chest; a pixel belongs to the nearest line, measured in each person's own size.
+    Where that is undecided the larger face, which is nearer to the viewer, wins.
+    """
+    share = np.ones((rectangle.height, rectangle.width), np.float32)
+    own = body_distance_cm(pose, rectangle)
+    for other in others:
+        theirs = body_distance_cm(other, rectangle)
+        lead = np.log(pose.scale_px / other.scale_px)
+        share = np.minimum(share, np.clip(0.5 + (theirs - own + lead) / OTHERS_SOFTNESS_CM, 0, 1))
+    return share
+
+
+def body_distance_cm(pose: HeadPose, rectangle: Rectangle) -> Floats:
+    """Distance of each pixel to the line from a head's middle to its chest, in that person's centimetres -> (h, w)."""
+    y, x = np.mgrid[: rectangle.height, : rectangle.width].astype(np.float32)
+    x = (x + rectangle.x0 - pose.origin_px[0]) / pose.scale_px
+    y = (y + rectangle.y0 - pose.origin_px[1]) / pose.scale_px
+    along = np.clip(y, 0, BODY_CM)
+    # A head is narrower than shoulders: the same distance counts less the further down it is.
+    return np.asarray(np.hypot(x, y - along) / (1 + along / BODY_CM), np.float32)

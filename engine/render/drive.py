@@ -1,0 +1,106 @@
+"""Motion -> the numbers that the warp graph takes per frame: control points' displacements, eyeballs, jaw."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.motion.track import Motion
+from engine.portrait import topology as top
+from engine.portrait.control_points import PIVOT_CM
+from engine.portrait.portrait import Portrait
+from engine.types import Floats
+
+CHIN = 152
+JAW_PER_CHIN = 0.85  # lower teeth move a little less than the skin of the chin
+EYEBALL_RADIUS_CM = 1.2
+OWN_EYE_PX = 1.5  # once lids or iris have moved this far, the completed eye has replaced the photo's own
+EYES = (
+    ("eye_right", top.EYE_ENDS_RIGHT, (*top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT)),
+    ("eye_left", top.EYE_ENDS_LEFT, (*top.UPPER_LID_LEFT, *top.LOWER_LID_LEFT)),
+)
+
+
+def rotations(angles_deg: Floats) -> Floats:
+    """Pitch, yaw, roll (T, 3) -> matrices (T, 3, 3), roll after yaw after pitch, axes as in `Motion`."""
+    pitch, yaw, roll = np.radians(angles_deg.astype(np.float64)).T
+    zero, one = np.zeros_like(pitch), np.ones_like(pitch)
+
+    def matrix(*rows: np.ndarray) -> np.ndarray:
+        return np.stack(rows, -1).reshape(-1, 3, 3)
+
+    # The face looks along -z: pitching down carries the nose from -z towards +y, yaw carries it towards +x.
+    x = matrix(one, zero, zero, zero, np.cos(pitch), -np.sin(pitch), zero, np.sin(pitch), np.cos(pitch))
+    y = matrix(np.cos(yaw), zero, -np.sin(yaw), zero, one, zero, np.sin(yaw), zero, np.cos(yaw))
+    z = matrix(np.cos(roll), -np.sin(roll), zero, np.sin(roll), np.cos(roll), zero, zero, zero, one)
+    return np.asarray(z @ y @ x, np.float32)
+
+
+def control_displacement_px(portrait: Portrait, motion: Motion, expression_cm: Floats) -> Floats:
+    """(T, n, 2): expression and rigid motion of the head, less and less down the neck, and the body's own."""
+    points = portrait.points
+    local = np.broadcast_to(points.positions_cm, (len(motion), *points.positions_cm.shape)).copy()
+    local[:, : top.FACE_POINTS] += expression_cm
+    turned = (local - PIVOT_CM) @ rotations(motion.rotation_deg).transpose(0, 2, 1) + PIVOT_CM
+    head = turned - points.positions_cm + motion.shift_cm[:, None]
+    moved = points.head_weight[:, None] * head + points.body_weight[:, None] * motion.body_cm[:, None]
+    return np.asarray(moved @ points.cm_to_px.T, np.float32)
+
+
+def rigid_px(portrait: Portrait, motion: Motion, centre_cm: Floats) -> tuple[Floats, Floats]:
+    """The head's turn as an affine map of the picture: matrices (T, 2, 2), and the shift (T, 2) of one point."""
+    turn = rotations(motion.rotation_deg)
+    to_px = portrait.points.cm_to_px
+    scale = portrait.points.px_per_cm
+    in_picture = to_px @ turn @ to_px.T / scale**2  # of points in the picture's plane through the centre
+    moved = (centre_cm - PIVOT_CM) @ turn.transpose(0, 2, 1) + PIVOT_CM - centre_cm + motion.shift_cm
+    return np.asarray(in_picture, np.float32), np.asarray(moved @ to_px.T, np.float32)
+
+
+def texture_affine(matrix: Floats, centre_px: Floats, shift_px: Floats, origin_px: tuple[int, int]) -> Floats:
+    """Output pixel -> texture pixel, inverse of: turn around centre, then shift -> (T, 2, 3)."""
+    inverse = np.linalg.inv(matrix)
+    offset = centre_px - np.einsum("tij,tj->ti", inverse, centre_px + shift_px) - np.array(origin_px, np.float32)
+    return np.concatenate([inverse, offset[..., None]], 2).astype(np.float32)
+
+
+def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floats) -> dict[str, Floats]:
+    """Affines (T, 3, 2, 3) and opacities (T, 3) of the white, the iris and the photo's own eye."""
+    name, ends, lids = EYES[eye]
+    points, box = portrait.points, portrait.patches[name]
+    centre_px = points.positions_px[list(ends)].mean(0)
+    matrix, shift = rigid_px(portrait, motion, portrait.shape.rest_cm[list(ends)].mean(0))
+    gaze = np.radians(motion.gaze_deg[:, 2 * eye : 2 * eye + 2])
+    looked_cm = EYEBALL_RADIUS_CM * np.concatenate([np.sin(gaze), np.zeros((len(gaze), 1))], 1)
+    looked = (looked_cm @ points.cm_to_px.T).astype(np.float32)
+    white = texture_affine(matrix, centre_px, shift, (box.x0, box.y0))
+    iris = texture_affine(matrix, centre_px, shift + looked, (box.x0, box.y0))
+    lids_px = np.linalg.norm(expression_cm[:, list(lids)] @ points.cm_to_px.T, axis=2).max(1)
+    moved = lids_px + np.linalg.norm(looked, axis=1)
+    ones = np.ones_like(moved)
+    opacity = np.stack([ones, ones, np.clip(1 - moved / OWN_EYE_PX, 0, 1)], 1)
+    return {f"{name}_affine": np.stack([white, iris, white], 1), f"{name}_opacity": opacity.astype(np.float32)}
+
+
+def mouth_inputs(portrait: Portrait, motion: Motion, expression_cm: Floats) -> dict[str, Floats]:
+    """Affines (T, 4, 2, 3) and opacities (T, 4) of the dark, the lower jaw, the upper teeth and the photo's mouth."""
+    shape, box = portrait.shape, portrait.patches["mouth"]
+    centre_cm = shape.rest_cm[[13, 14]].mean(0)
+    centre_px = portrait.points.positions_px[[13, 14]].mean(0)
+    matrix, shift = rigid_px(portrait, motion, centre_cm)
+    jaw_cm = JAW_PER_CHIN * (expression_cm[:, CHIN] - shape.release_cm[CHIN])
+    jaw = (jaw_cm @ portrait.points.cm_to_px.T).astype(np.float32)
+    skull = texture_affine(matrix, centre_px, shift, (box.x0, box.y0))
+    lower = texture_affine(matrix, centre_px, shift + jaw, (box.x0, box.y0))
+    opacity = np.ones((len(motion), 4), np.float32)
+    return {"mouth_affine": np.stack([skull, lower, skull, skull], 1), "mouth_opacity": opacity}
+
+
+def frame_inputs(portrait: Portrait, motion: Motion) -> dict[str, Floats]:
+    """Everything of the warp graph that changes from frame to frame."""
+    expression = portrait.shape.displacement_cm(motion.blendshapes, motion.release)
+    return {
+        "displacement": control_displacement_px(portrait, motion, expression),
+        **eye_inputs(portrait, motion, 0, expression),
+        **eye_inputs(portrait, motion, 1, expression),
+        **mouth_inputs(portrait, motion, expression),
+    }

@@ -1,0 +1,218 @@
+"""The warp and everything drawn with it, as one graph: control points in, finished pixels of one face's crop out.
+
+Three patches (two eyes, mouth), where skin tears and shows what lies behind, are laid over one smooth warp of the
+whole crop. See `LayeredWarp.forward` for the tensors. Positions are crop pixels, (x, y), and always float32.
+
+    python -m export.warp --weights engine/weights
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from export.manifest import write_manifest_row
+
+PATCHES = ("eye_right", "eye_left", "mouth")
+PATCH_INPUTS = ("box", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "affine", "opacity", "behind")
+TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
+
+Box = Tensor | tuple[int, int, int, int]  # x0 y0 x1 y1
+
+
+def lattice(box: Box, height: int, width: int) -> Tensor:
+    """height x width positions, evenly over box (x0, y0, x1, y1), its edges included -> (height, width, 2)."""
+    y = torch.arange(height, dtype=torch.float32) / (height - 1)
+    x = torch.arange(width, dtype=torch.float32) / (width - 1)
+    x, y = box[0] + x * (box[2] - box[0]), box[1] + y * (box[3] - box[1])
+    return torch.stack([x[None, :].expand(height, width), y[:, None].expand(height, width)], -1)
+
+
+def sample(image: Tensor, positions: Tensor, box: Box) -> Tensor:
+    """image (N, C, h, w) spread over `box`, read at positions (N, H, W, 2) -> (N, C, H, W)."""
+    x = 2 * (positions[..., 0] - box[0]) / (box[2] - box[0]) - 1
+    y = 2 * (positions[..., 1] - box[1]) / (box[3] - box[1]) - 1
+    return F.grid_sample(image, torch.stack([x, y], -1), "bilinear", "border", align_corners=True)
+
+
+def sample_shared(image: Tensor, positions: Tensor, box: Box) -> Tensor:
+    """`sample` of one image (1, C, h, w) for all frames (T, H, W, 2) at once, without T copies of it."""
+    frames, height, width, _ = positions.shape
+    found = sample(image, positions.reshape(1, frames * height, width, 2), box)
+    return found.reshape(-1, frames, height, width).transpose(0, 1)
+
+
+def outer_box(image: Tensor) -> Box:
+    """(x0, y0, x1, y1) of the centres of an image's outer pixels, in its own pixels."""
+    return 0, 0, image.shape[3] - 1, image.shape[2] - 1
+
+
+def enlarge(field: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(field, size=(height, width), mode="bilinear", align_corners=True)
+
+
+def over(drawn: Tensor, behind: Tensor) -> Tensor:
+    """Premultiplied (T, 4, h, w) over uint8 (1 or T, h, w, 3) -> uint8 (T, h, w, 3)."""
+    colour, alpha = drawn[:, :3].permute(0, 2, 3, 1), drawn[:, 3:].permute(0, 2, 3, 1)
+    return torch.round(colour + (1 - alpha) * behind.float()).clamp(0, 255).to(torch.uint8)
+
+
+class LayeredWarp(nn.Module):
+    """Inverts smooth displacement fields by iteration and samples the photo's layers through them.
+
+    For an output position p the source x solves x + D(x) = p, found by x <- x + damping * (p - x - D(x)) (the fixed
+    point iteration of Chen et al., "A simple fixed-point approach to invert a deformation field", 2008, damped).
+    """
+
+    def __init__(self, iterations: int = 8, damping: float = 0.8) -> None:
+        super().__init__()
+        self.iterations, self.damping = iterations, damping
+
+    def source_offsets(self, weights: Tensor, displacement: Tensor, box: Box) -> Tensor:
+        """weights (gh, gw, n), displacement (T, n, 2) -> where each node comes from, minus the node (T, 2, gh, gw)."""
+        height, width, points = weights.shape
+        field = torch.matmul(weights.reshape(-1, points), displacement)  # (T, gh * gw, 2)
+        field = field.transpose(1, 2).reshape(-1, 2, height, width)
+        nodes = lattice(box, height, width)
+        offset = -field.permute(0, 2, 3, 1)
+        for _ in range(self.iterations):
+            moved = sample(field, nodes + offset, box).permute(0, 2, 3, 1)
+            offset = offset - self.damping * (offset + moved)
+        return offset.permute(0, 3, 1, 2)
+
+    def interior(self, pixels: Tensor, covered: Tensor, inputs: Sequence[Tensor]) -> Tensor:
+        """What lies behind the skin, back to front: textures (K, 4, h, w) premultiplied, the first one opaque.
+
+        affine (T, K, 2, 3) takes output pixels to texture pixels; shade (K,) darkens a texture where skin is near;
+        opacity (T, K) lets a texture vanish.
+        """
+        textures, shade, affine, opacity = inputs
+        box = outer_box(textures)
+        near = covered
+        for kernel, pad in (((9, 1), (0, 0, 4, 4)), ((1, 9), (4, 4, 0, 0))):
+            near = F.avg_pool2d(F.pad(near, pad, mode="replicate"), kernel, stride=1)
+        colour = torch.zeros_like(covered).expand(-1, 3, -1, -1)
+        for k in range(textures.shape[0]):
+            at = torch.matmul(pixels, affine[:, k, None, :, :2].transpose(-1, -2)) + affine[:, k, None, None, :, 2]
+            layer = sample_shared(textures[k : k + 1], at, box) * opacity[:, k, None, None, None]
+            colour = layer[:, :3] * (1 - shade[k] * near) + (1 - layer[:, 3:]) * colour
+        return torch.cat([colour, torch.ones_like(covered)], 1)
+
+    def patch(self, source: Tensor, displacement: Tensor, base_offset: Tensor, inputs: Sequence[Tensor]) -> Tensor:
+        """One place where skin tears: two skin layers over the interior -> (T, 4, h, w)."""
+        box, upper, lower, skin_alpha, feather = inputs[:5]
+        height, width = skin_alpha.shape[2], skin_alpha.shape[3]
+        pixels = lattice(box, height, width).expand(displacement.shape[0], -1, -1, -1)
+        smooth = sample(base_offset, pixels, outer_box(source))
+        layers = []
+        for weights, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
+            offset = enlarge(self.source_offsets(weights, displacement, box), height, width)
+            positions = pixels + (smooth + feather * (offset - smooth)).permute(0, 2, 3, 1)
+            layers.append((sample_shared(source, positions, outer_box(source)), sample_shared(alpha, positions, box)))
+        (colour_u, alpha_u), (colour_l, alpha_l) = layers
+        covered = (alpha_u + alpha_l).clamp(max=1)
+        behind_upper = alpha_l * (1 - alpha_u)  # the upper layer lies over the lower where they overlap
+        skin = (colour_u * alpha_u + colour_l * behind_upper) / (alpha_u + behind_upper).clamp(min=1e-6)
+        return covered * skin + (1 - covered) * self.interior(pixels, covered, inputs[5:])
+
+    def forward(
+        self, displacement: Tensor, behind: Tensor, source: Tensor, base: Tensor, *patches: Tensor
+    ) -> list[Tensor]:
+        """Draws T frames of one face's crop, and of its three patches, over what is behind the person.
+
+        displacement (T, n, 2)   of the control points, pixels
+        behind (1 or T, h, w, 3) uint8, the picture without this person
+        source (1, 4, h, w)      the person, premultiplied RGB 0-255 and alpha 0-1
+        base (gh, gw, n)         interpolation weights over the crop's nodes
+        and for each of PATCHES
+        box (4,)                 x0 y0 x1 y1 of its outer pixels' centres
+        upper, lower (ph, pw, n) interpolation weights of its two skin layers
+        skin_alpha (1, 2, h, w)  of the layers, in the photo;  feather (1, 1, h, w) 0 at the patch's border
+        textures (K, 4, h, w)    premultiplied;  shade (K,);  affine (T, K, 2, 3);  opacity (T, K)
+        patch_behind (1 or T, h, w, 3) uint8
+        -> the crop's frames (T, h, w, 3) uint8, then those of each patch
+        """
+        offset = self.source_offsets(base, displacement, outer_box(source))
+        height, width = source.shape[2], source.shape[3]
+        positions = lattice(outer_box(source), height, width) + enlarge(offset, height, width).permute(0, 2, 3, 1)
+        frames = [over(sample_shared(source, positions, outer_box(source)), behind)]
+        for i in range(len(PATCHES)):
+            inputs = patches[i * len(PATCH_INPUTS) : (i + 1) * len(PATCH_INPUTS)]
+            frames.append(over(self.patch(source, displacement, offset, inputs[:-1]), inputs[-1]))
+        return frames
+
+
+def example_inputs(frames: int = 2, points: int = 9) -> dict[str, Tensor]:
+    """Tensors of the right ranks, with sizes that differ wherever the graph lets them."""
+    inputs = {
+        "displacement": torch.zeros(frames, points, 2),
+        "behind": torch.zeros(1, 65, 74, 3, dtype=torch.uint8),
+        "source": torch.zeros(1, 4, 65, 74),
+        "base": torch.zeros(11, 12, points),
+    }
+    for i, name in enumerate(PATCHES):
+        height, width, nodes_y, nodes_x = 20 + i, 26 + i, 6 + i, 14 + i
+        inputs[f"{name}_box"] = torch.tensor([3.0, 4.0, 3.0 + width - 1, 4.0 + height - 1])
+        inputs[f"{name}_upper"] = torch.zeros(nodes_y, nodes_x, points)
+        inputs[f"{name}_lower"] = torch.zeros(nodes_y, nodes_x, points)
+        inputs[f"{name}_skin_alpha"] = torch.zeros(1, 2, height, width)
+        inputs[f"{name}_feather"] = torch.zeros(1, 1, height, width)
+        inputs[f"{name}_textures"] = torch.zeros(TEXTURES[name], 4, height, width)
+        inputs[f"{name}_shade"] = torch.zeros(TEXTURES[name])
+        inputs[f"{name}_affine"] = torch.zeros(frames, TEXTURES[name], 2, 3)
+        inputs[f"{name}_opacity"] = torch.ones(frames, TEXTURES[name])
+        inputs[f"{name}_behind"] = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+    return inputs
+
+
+def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
+    """Names for the dimensions that differ from photo to photo and from clip to clip."""
+    shared = {"displacement": {0: "frames", 1: "points"}, "behind": {0: "backs", 1: "crop_h", 2: "crop_w"}}
+    shared |= {"source": {2: "crop_h", 3: "crop_w"}, "base": {0: "nodes_h", 1: "nodes_w", 2: "points"}}
+    for p in PATCHES:
+        size, nodes = {2: f"{p}_h", 3: f"{p}_w"}, {0: f"{p}_nodes_h", 1: f"{p}_nodes_w", 2: "points"}
+        shared |= {f"{p}_box": {}, f"{p}_shade": {}, f"{p}_upper": nodes, f"{p}_lower": nodes}
+        shared |= {f"{p}_skin_alpha": size, f"{p}_feather": size, f"{p}_textures": size}
+        shared |= {f"{p}_affine": {0: "frames"}, f"{p}_opacity": {0: "frames"}}
+        shared |= {f"{p}_behind": {0: f"{p}_backs", 1: f"{p}_h", 2: f"{p}_w"}}
+    return [shared[name] for name in inputs]
+
+
+def export_onnx(path: Path) -> None:
+    """Writes the graph with every size dynamic, opset 20."""
+    inputs = example_inputs()
+    names, shapes = list(inputs), dynamic_shapes(inputs)
+    torch.onnx.export(
+        LayeredWarp().eval(),
+        tuple(inputs.values()),
+        str(path),
+        input_names=names,
+        output_names=["frames", *(f"{p}_frames" for p in PATCHES)],
+        dynamic_axes={name: axes for name, axes in zip(names, shapes, strict=True) if axes},
+        opset_version=20,
+        dynamo=False,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, default=Path("engine/weights"))
+    options = parser.parse_args()
+    export_onnx(options.weights / "warp.onnx")
+    write_manifest_row(
+        options.weights,
+        file="warp.onnx",
+        network="layered warp (no trained weights)",
+        source="this project, export/warp.py",
+        licence="Apache-2.0",
+        training_data="none",
+    )
+
+
+if __name__ == "__main__":
+    main()
