@@ -1,0 +1,224 @@
+"""The command line says what it does, and gives one sentence and exit code 2 when it can't. Its engine is a fake."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+import engine
+from engine.cli import ProgressBar, main
+from engine.errors import NoFaceError, UnknownEmotionError
+from engine.media.video import Video
+from engine.types import Box, Face, FaceMesh, HeadPose
+
+SIZE = (96, 64)
+
+
+def one_face(x0: float, width: float) -> Face:
+    return Face(Box(x0, 10, x0 + width, 10 + width), np.zeros((5, 2), np.float32), 0.987)
+
+
+def one_mesh() -> FaceMesh:
+    points = np.random.default_rng(0).uniform(10, 50, size=(478, 3)).astype(np.float32)
+    pose = HeadPose(np.eye(3, dtype=np.float32), 5.0, np.zeros(3, np.float32))
+    return FaceMesh(points, np.zeros(52, np.float32), 0.9, pose)
+
+
+class FakeEngine:
+    """Takes what the real one takes and remembers it."""
+
+    calls: list[dict] = []  # noqa: RUF012, emptied by the fixture
+
+    def __init__(self, backend: str = "auto", *, max_side: int = 1920) -> None:
+        self.calls.append({"backend": backend, "max_side": max_side})
+
+    def animate(self, image, emotion, *, seconds=4.0, intensity=1.0, seed=None, faces="all") -> Video:
+        self.calls.append({"image": image, "emotion": emotion, "seconds": seconds, "intensity": intensity})
+        self.calls[-1] |= {"seed": seed, "faces": faces}
+        if emotion == "envy":
+            raise UnknownEmotionError("There is no emotion 'envy'; use one of joy, fear.")
+
+        def render() -> Iterator[np.ndarray]:
+            for step in range(20):
+                if emotion == "interrupted" and step == 10:
+                    raise KeyboardInterrupt
+                yield np.full((SIZE[1], SIZE[0], 3), 10 * step, np.uint8)
+
+        return Video(render, 20, SIZE)
+
+    def find_faces(self, image) -> SimpleNamespace:
+        if image == "wall.jpg":
+            raise NoFaceError("No face was found (best candidate: 0.31); use a photo with a face.")
+        photo = np.full((120, 160, 3), 90, np.uint8)
+        return SimpleNamespace(photo=photo, faces=(one_face(5, 50), one_face(100, 30)), meshes=(one_mesh(), None))
+
+
+@pytest.fixture(autouse=True)
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    FakeEngine.calls = []
+    monkeypatch.setattr(engine, "Engine", FakeEngine, raising=False)
+    monkeypatch.setattr(engine, "EMOTIONS", ("joy", "fear"), raising=False)
+    return FakeEngine.calls
+
+
+def test_animate_passes_every_option_on(tmp_path: Path, calls: list[dict], capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "fear.mp4"
+    options = "--seconds 3 --intensity 0.5 --seed 7 --faces 0,2 --max-side 640 --backend mock".split()
+    assert main(["animate", "photo.jpg", "fear", "-o", str(out), *options]) == 0
+    assert calls == [
+        {"backend": "mock", "max_side": 640},
+        {"image": "photo.jpg", "emotion": "fear", "seconds": 3.0, "intensity": 0.5, "seed": 7, "faces": (0, 2)},
+    ]
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].frames == 20
+    assert str(out) in capsys.readouterr().out
+
+
+def test_animate_has_the_defaults_of_the_api(tmp_path: Path, calls: list[dict]) -> None:
+    assert main(["animate", "photo.jpg", "joy", "-o", str(tmp_path / "joy.mp4")]) == 0
+    assert calls == [
+        {"backend": "auto", "max_side": 1920},
+        {"image": "photo.jpg", "emotion": "joy", "seconds": 4.0, "intensity": 1.0, "seed": None, "faces": "all"},
+    ]
+
+
+def test_quiet_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["animate", "photo.jpg", "joy", "-o", str(tmp_path / "joy.mp4"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["animate", "photo.jpg", "envy", "-o", "{}/envy.mp4"], "There is no emotion 'envy'"),
+        (["animate", "photo.jpg", "joy", "-o", "{}/no/joy.mp4"], "There is no folder"),
+        (["animate", "photo.jpg", "joy", "-o", "{}/joy.avi"], "must end in .mp4"),
+        (["animate", "photo.jpg", "joy", "-o", "{}"], "is a folder"),
+        (["faces", "wall.jpg", "-o", "{}/faces.png"], "No face was found"),
+        (["faces", "photo.jpg", "-o", "{}/faces.gif"], "must end in .png"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([argument.format(tmp_path) for argument in arguments]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["animate", "a.jpg", "joy", "-o", "a.mp4", "--faces", "one"], ["dance"]])
+def test_bad_syntax_gets_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: mien" in capsys.readouterr().err
+
+
+def test_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["animate", "photo.jpg", "interrupted", "-o", str(tmp_path / "a.mp4")]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_faces_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faces", "photo.jpg", "-o", str(tmp_path / "faces.png")]) == 0
+    header, first, second, path = capsys.readouterr().out.splitlines()
+    assert header.split() == ["face", "x", "y", "width", "height", "score", "state"]
+    assert first.split()[:6] == ["0", "5", "10", "50", "50", "0.987"]
+    assert "can be animated" in first
+    assert "too small" in second
+    assert path == str(tmp_path / "faces.png")
+    with Pillow.open(path) as image:
+        drawn = np.asarray(image)
+    assert drawn.shape == (120, 160, 3)
+    assert (drawn[10, 20] != 90).any(), "the first box's upper edge"
+    assert (drawn[25, 115] == 90).all(), "the middle of a face without a mesh"
+    assert list(tmp_path.iterdir()) == [tmp_path / "faces.png"]
+
+
+def test_faces_without_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faces", "photo.jpg"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_emotions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["emotions"]) == 0
+    assert capsys.readouterr().out == "joy\nfear\n"
+
+
+def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+        assert capsys.readouterr().out == f"mien {tomllib.load(file)['project']['version']}\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_in_a_terminal_stays_on_one_line() -> None:
+    terminal = Terminal()
+    bar = ProgressBar(terminal)
+    for done in range(1, 241):
+        bar(done, 240)
+    bar.close()
+    assert terminal.getvalue().count("\n") == 1
+    assert terminal.getvalue().endswith("\r[##############################] 240/240 frames\n")
+
+
+def test_the_bar_in_a_file_says_every_tenth() -> None:
+    file = io.StringIO()
+    bar = ProgressBar(file)
+    for done in range(1, 241):
+        bar(done, 240)
+    bar.close()
+    assert file.getvalue().splitlines() == [f"{24 * tenth}/240 frames" for tenth in range(1, 11)]
+
+
+ENDLESS = """
+import sys
+import numpy as np
+import engine
+from engine import cli
+from engine.media.video import Video
+
+class Endless:
+    def __init__(self, *_, **__): ...
+    def animate(self, *_, **__):
+        def render():
+            while True:
+                yield np.zeros((64, 64, 3), np.uint8)
+        return Video(render, 1000, (64, 64))
+
+engine.Engine = Endless
+engine.__version__, engine.EMOTIONS = "0", ()
+sys.exit(cli.main(["animate", "a.jpg", "joy", "-o", sys.argv[1]]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_a_real_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ENDLESS, str(tmp_path / "a.mp4")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "frames" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
