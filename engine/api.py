@@ -20,7 +20,7 @@ from engine.mesh import MeshFitter
 from engine.motion.emotions import EMOTIONS
 from engine.motion.perform import perform
 from engine.motion.track import Motion
-from engine.portrait.mouth import MouthInterior
+from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder
 from engine.segment import Segmenter
 from engine.types import Face, FaceMesh, Image
@@ -153,8 +153,7 @@ class Engine:
             self._builder = SceneBuilder(
                 Segmenter(self._backend, bundle),
                 Inpainter(self._backend, bundle),
-                SceneBuilder.read_basis(bundle.path("expression_basis.npz")),
-                MouthInterior.load(bundle.path("mouth_interior.npz")),
+                FaceAssets.load(bundle),
             )
         return self._builder
 

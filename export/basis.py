@@ -26,7 +26,7 @@ LOWER_LIP_RINGS = (
     (62, 96, 89, 179, 86, 15),
     (78, 95, 88, 178, 87, 14),
 )
-ARC_SHARE = 0.6
+ARC_SHARE = 0.85
 FLIP_Y_AND_Z = np.diag([1.0, -1.0, -1.0])
 
 

@@ -21,6 +21,7 @@ from export.manifest import write_manifest_row
 PATCHES = ("eye_right", "eye_left", "mouth")
 PATCH_INPUTS = ("box", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "affine", "opacity", "behind")
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
+LEAST_DETERMINANT = 0.35  # of the map's slope; below, Newton's steps would be wild
 
 Box = Tensor | tuple[int, int, int, int]  # x0 y0 x1 y1
 
@@ -56,6 +57,28 @@ def enlarge(field: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(field, size=(height, width), mode="bilinear", align_corners=True)
 
 
+def slope(field: Tensor, axis: int) -> Tensor:
+    """Difference to the next node along an axis, taken in the middle -> the field's shape."""
+    pad = (1, 1, 0, 0) if axis == 3 else (0, 0, 1, 1)
+    wide = F.pad(field, pad, mode="replicate")
+    count = field.shape[axis]
+    return (wide.narrow(axis, 2, count) - wide.narrow(axis, 0, count)) / 2
+
+
+def newton_step(miss: Tensor, along_x: Tensor, along_y: Tensor) -> Tensor:
+    """Solves (1 + dD/dx) step = miss, all (T, 2, h, w); held back where the field folds and has no inverse."""
+    a, b, c, d = 1 + along_x[:, :1], along_y[:, :1], along_x[:, 1:], 1 + along_y[:, 1:]
+    determinant = (a * d - b * c).clamp(min=LEAST_DETERMINANT)
+    x, y = miss[:, :1], miss[:, 1:]
+    return torch.cat([d * x - b * y, a * y - c * x], 1) / determinant
+
+
+def folded(source: Tensor, positions: Tensor, strength: Tensor) -> Tensor:
+    """The person (T, 4, h, w) from the source's five channels, darkened where skin folds."""
+    found = sample_shared(source, positions, outer_box(source))
+    return torch.cat([found[:, :3] * (1 - strength * found[:, 4:]), found[:, 3:4]], 1)
+
+
 def over(drawn: Tensor, behind: Tensor) -> Tensor:
     """Premultiplied (T, 4, h, w) over uint8 (1 or T, h, w, 3) -> uint8 (T, h, w, 3)."""
     colour, alpha = drawn[:, :3].permute(0, 2, 3, 1), drawn[:, 3:].permute(0, 2, 3, 1)
@@ -65,25 +88,31 @@ def over(drawn: Tensor, behind: Tensor) -> Tensor:
 class LayeredWarp(nn.Module):
     """Inverts smooth displacement fields by iteration and samples the photo's layers through them.
 
-    For an output position p the source x solves x + D(x) = p, found by x <- x + damping * (p - x - D(x)) (the fixed
-    point iteration of Chen et al., "A simple fixed-point approach to invert a deformation field", 2008, damped).
+    For an output position p the source x solves x + D(x) = p. Newton's method finds it in a few steps where skin is
+    stretched to several times its length, as under an open mouth, and the usual fixed point iteration swings about.
     """
 
-    def __init__(self, iterations: int = 8, damping: float = 0.8) -> None:
+    def __init__(self, iterations: int = 10) -> None:
         super().__init__()
-        self.iterations, self.damping = iterations, damping
+        self.iterations = iterations
 
     def source_offsets(self, weights: Tensor, displacement: Tensor, box: Box) -> Tensor:
         """weights (gh, gw, n), displacement (T, n, 2) -> where each node comes from, minus the node (T, 2, gh, gw)."""
         height, width, points = weights.shape
         field = torch.matmul(weights.reshape(-1, points), displacement)  # (T, gh * gw, 2)
         field = field.transpose(1, 2).reshape(-1, 2, height, width)
-        nodes = lattice(box, height, width)
-        offset = -field.permute(0, 2, 3, 1)
+        slopes = torch.cat(
+            [slope(field, 3) * (width - 1) / (box[2] - box[0]), slope(field, 2) * (height - 1) / (box[3] - box[1])], 1
+        )
+        nodes = lattice(box, height, width).permute(2, 0, 1)
+        known = torch.cat([field, slopes], 1)  # (T, 6, gh, gw): D, dD/dx, dD/dy
+        offset = -field
+        reach = (box[2] - box[0]) / (width - 1)  # a step ends at the next node: beyond, slopes are others
         for _ in range(self.iterations):
-            moved = sample(field, nodes + offset, box).permute(0, 2, 3, 1)
-            offset = offset - self.damping * (offset + moved)
-        return offset.permute(0, 3, 1, 2)
+            found = sample(known, (nodes + offset).permute(0, 2, 3, 1), box)
+            step = newton_step(offset + found[:, :2], found[:, 2:4], found[:, 4:])
+            offset = offset - step * (reach / torch.sqrt((step * step).sum(1, keepdim=True)).clamp(min=reach))
+        return offset
 
     def interior(self, pixels: Tensor, covered: Tensor, inputs: Sequence[Tensor]) -> Tensor:
         """What lies behind the skin, back to front: textures (K, 4, h, w) premultiplied, the first one opaque.
@@ -103,17 +132,17 @@ class LayeredWarp(nn.Module):
             colour = layer[:, :3] * (1 - shade[k] * near) + (1 - layer[:, 3:]) * colour
         return torch.cat([colour, torch.ones_like(covered)], 1)
 
-    def patch(self, source: Tensor, displacement: Tensor, base_offset: Tensor, inputs: Sequence[Tensor]) -> Tensor:
+    def patch(self, source: Tensor, displacement: Tensor, base: Tensor, inputs: Sequence[Tensor]) -> Tensor:
         """One place where skin tears: two skin layers over the interior -> (T, 4, h, w)."""
         box, upper, lower, skin_alpha, feather = inputs[:5]
         height, width = skin_alpha.shape[2], skin_alpha.shape[3]
         pixels = lattice(box, height, width).expand(displacement.shape[0], -1, -1, -1)
-        smooth = sample(base_offset, pixels, outer_box(source))
+        smooth, folds = sample(base, pixels, outer_box(source)).split([2, 1], 1)
         layers = []
         for weights, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
             offset = enlarge(self.source_offsets(weights, displacement, box), height, width)
             positions = pixels + (smooth + feather * (offset - smooth)).permute(0, 2, 3, 1)
-            layers.append((sample_shared(source, positions, outer_box(source)), sample_shared(alpha, positions, box)))
+            layers.append((folded(source, positions, folds), sample_shared(alpha, positions, box)))
         (colour_u, alpha_u), (colour_l, alpha_l) = layers
         covered = (alpha_u + alpha_l).clamp(max=1)
         behind_upper = alpha_l * (1 - alpha_u)  # the upper layer lies over the lower where they overlap
@@ -121,14 +150,23 @@ class LayeredWarp(nn.Module):
         return covered * skin + (1 - covered) * self.interior(pixels, covered, inputs[5:])
 
     def forward(
-        self, displacement: Tensor, behind: Tensor, source: Tensor, base: Tensor, *patches: Tensor
+        self,
+        displacement: Tensor,
+        folds: Tensor,
+        behind: Tensor,
+        source: Tensor,
+        base: Tensor,
+        fold_regions: Tensor,
+        *patches: Tensor,
     ) -> list[Tensor]:
         """Draws T frames of one face's crop, and of its three patches, over what is behind the person.
 
         displacement (T, n, 2)   of the control points, pixels
+        folds (T, R)             how strongly the skin of each region folds
         behind (1 or T, h, w, 3) uint8, the picture without this person
-        source (1, 4, h, w)      the person, premultiplied RGB 0-255 and alpha 0-1
+        source (1, 5, h, w)      the person, premultiplied RGB 0-255, alpha 0-1, and how much folds darken the skin
         base (gh, gw, n)         interpolation weights over the crop's nodes
+        fold_regions (R, gh, gw) where the regions are
         and for each of PATCHES
         box (4,)                 x0 y0 x1 y1 of its outer pixels' centres
         upper, lower (ph, pw, n) interpolation weights of its two skin layers
@@ -138,12 +176,17 @@ class LayeredWarp(nn.Module):
         -> the crop's frames (T, h, w, 3) uint8, then those of each patch
         """
         offset = self.source_offsets(base, displacement, outer_box(source))
+        nodes = lattice(outer_box(source), base.shape[0], base.shape[1])
+        strength = torch.tensordot(folds, fold_regions, 1)[:, None]  # in the photo; folds move with their skin
+        strength = sample(strength, nodes + offset.permute(0, 2, 3, 1), outer_box(source))
+        coarse = torch.cat([offset, strength], 1)
         height, width = source.shape[2], source.shape[3]
-        positions = lattice(outer_box(source), height, width) + enlarge(offset, height, width).permute(0, 2, 3, 1)
-        frames = [over(sample_shared(source, positions, outer_box(source)), behind)]
+        fine, fine_folds = enlarge(coarse, height, width).split([2, 1], 1)
+        positions = lattice(outer_box(source), height, width) + fine.permute(0, 2, 3, 1)
+        frames = [over(folded(source, positions, fine_folds), behind)]
         for i in range(len(PATCHES)):
             inputs = patches[i * len(PATCH_INPUTS) : (i + 1) * len(PATCH_INPUTS)]
-            frames.append(over(self.patch(source, displacement, offset, inputs[:-1]), inputs[-1]))
+            frames.append(over(self.patch(source, displacement, coarse, inputs[:-1]), inputs[-1]))
         return frames
 
 
@@ -151,9 +194,11 @@ def example_inputs(frames: int = 2, points: int = 9) -> dict[str, Tensor]:
     """Tensors of the right ranks, with sizes that differ wherever the graph lets them."""
     inputs = {
         "displacement": torch.zeros(frames, points, 2),
+        "folds": torch.zeros(frames, 7),
         "behind": torch.zeros(1, 65, 74, 3, dtype=torch.uint8),
-        "source": torch.zeros(1, 4, 65, 74),
+        "source": torch.zeros(1, 5, 65, 74),
         "base": torch.zeros(11, 12, points),
+        "fold_regions": torch.zeros(7, 11, 12),
     }
     for i, name in enumerate(PATCHES):
         height, width, nodes_y, nodes_x = 20 + i, 26 + i, 6 + i, 14 + i
@@ -172,8 +217,13 @@ def example_inputs(frames: int = 2, points: int = 9) -> dict[str, Tensor]:
 
 def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
     """Names for the dimensions that differ from photo to photo and from clip to clip."""
-    shared = {"displacement": {0: "frames", 1: "points"}, "behind": {0: "backs", 1: "crop_h", 2: "crop_w"}}
+    shared = {
+        "displacement": {0: "frames", 1: "points"},
+        "folds": {0: "frames", 1: "regions"},
+        "behind": {0: "backs", 1: "crop_h", 2: "crop_w"},
+    }
     shared |= {"source": {2: "crop_h", 3: "crop_w"}, "base": {0: "nodes_h", 1: "nodes_w", 2: "points"}}
+    shared |= {"fold_regions": {0: "regions", 1: "nodes_h", 2: "nodes_w"}}
     for p in PATCHES:
         size, nodes = {2: f"{p}_h", 3: f"{p}_w"}, {0: f"{p}_nodes_h", 1: f"{p}_nodes_w", 2: "points"}
         shared |= {f"{p}_box": {}, f"{p}_shade": {}, f"{p}_upper": nodes, f"{p}_lower": nodes}

@@ -87,12 +87,12 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "anger": Emotion(
         units=(
-            Unit({"browDown": 1.7}),
-            Unit({"noseSneer": 0.8, "mouthUpperUp": 0.55}),
-            Unit({"eyeSquint": 0.5}),
-            Unit({"mouthLowerDown": 0.6, "jawOpen": 0.42, "mouthFunnel": 0.3}),
-            Unit({"mouthShrugLower": 0.25, "jawForward": 0.4}, 0.5),
-            Unit({"eyeWide": 0.5}, 0.3),
+            Unit({"browDown": 1.9, "browInnerUp": -0.8, "browOuterUp": 0.5}),
+            Unit({"noseSneer": 0.85, "mouthUpperUp": 0.35}),
+            Unit({"eyeSquint": 1.0}),
+            Unit({"mouthLowerDown": 0.6, "jawOpen": 0.46, "mouthFunnel": 0.25, "mouthFrown": 0.6}),
+            Unit({"mouthLowerDown": 0.2, "mouthStretch": 0.2}, 0.5),
+            Unit({"jawForward": 0.4}, 0.3),
         ),
         onset_seconds=(0.3, 0.7),
         offset_per_onset=(2.0, 3.5),
@@ -127,8 +127,8 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "disgust": Emotion(
         units=(
-            Unit({"noseSneer": 1.3, "mouthUpperUp": 0.35}),
-            Unit({"mouthFrown": 0.9, "mouthShrugLower": 0.6, "mouthShrugUpper": 0.45}),
+            Unit({"noseSneer": 1.3, "mouthUpperUp": 0.15}),
+            Unit({"mouthFrown": 0.95, "mouthShrugLower": 0.65, "mouthShrugUpper": 0.3}),
             Unit({"browDown": 0.8, "eyeSquint": 0.8}),
             Unit({"cheekSquint": 0.5}, 0.6),
             Unit({"browDown": 0.3}, 0.31),
@@ -155,7 +155,7 @@ PERFORMED: Mapping[str, Emotion] = {
         kept_at_end=(0.4, 0.75),
         pitch_deg=(-4.0, -2.0),
         forward_cm=(-0.5, -0.1),
-        head_speed=1.6,
+        head_speed=1.0,
         blinks_per_minute=(4.0, 10.0),
         gaze_spread_deg=(2.0, 1.0),
     ),

@@ -18,6 +18,7 @@ from engine.types import Floats, HeadPose
 PIVOT_CM = np.array([0.0, 8.0, 5.0], np.float32)  # where neck and skull meet; heads turn around it
 CHIN_Y_CM, SHOULDER_Y_CM, CHEST_Y_CM = 8.5, 19.0, 33.0
 LATTICE_STEP_CM = 3.0
+EVEN_CM = 1.5
 SKULL_CENTER_CM, SKULL_RADII_CM = np.array([0.0, -3.0, 4.0]), np.array([8.5, 12.5, 9.0])
 
 
@@ -68,6 +69,21 @@ def lattice_cm(pose: HeadPose, width: int, height: int, step_cm: float = LATTICE
     return flat[:, :2].astype(np.float32), to_head_frame(moved, pose).astype(np.float32)
 
 
+def even_depth(face_cm: Floats, around_cm: Floats, rotation: Floats) -> Floats:
+    """The face's points (468, 3) with their depth, as the viewer sees it, evened out towards the face's edge.
+
+    Where a cheek turns away from the viewer its depth falls so steeply that a turning head would fold the picture.
+    """
+    face, around = face_cm @ rotation.T, around_cm @ rotation.T
+    points = np.concatenate([face, around])
+    apart = np.linalg.norm(face[:, None, :2] - points[None, :, :2], axis=2)
+    nearness = np.exp(-0.5 * (apart / EVEN_CM) ** 2)
+    smooth = (nearness @ points[:, 2]) / nearness.sum(1)
+    inside = np.linalg.norm(face[:, None, :2] - face[None, list(FACE_OVAL), :2], axis=2).min(1)
+    face[:, 2] = smooth + smoothstep(1.0, 4.5, inside) * (face[:, 2] - smooth)
+    return np.asarray(face @ rotation, np.float32)
+
+
 def near_face_depth(around_cm: Floats, oval_cm: Floats) -> Floats:
     """z of lattice points (m, 3), led over into that of the face's own edge, so that a turning cheek stays smooth."""
     apart = np.linalg.norm(around_cm[:, None, :2] - oval_cm[None, :, :2], axis=2)
@@ -91,6 +107,7 @@ def control_points(mesh_px: Floats, pose: HeadPose, width: int, height: int) -> 
     lattice_px, around_cm = lattice_px[keep], around_cm[keep]
     face_cm = to_head_frame(face_px, pose)
     around_cm[:, 2] = near_face_depth(around_cm, face_cm[list(FACE_OVAL)])
+    face_cm = even_depth(face_cm, around_cm, pose.rotation)
     x, y = np.abs(around_cm[:, 0]), around_cm[:, 1]
     sideways = smoothstep(25, 14, x)
     head = sideways * smoothstep(SHOULDER_Y_CM, CHIN_Y_CM, y) * smoothstep(-29, -20, y)

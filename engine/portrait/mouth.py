@@ -18,9 +18,10 @@ from engine.types import Floats, HeadPose, Image
 
 SUPERSAMPLING = 3
 TOOTH_HEIGHT_CM = 1.0
-UPPER_TEETH_LENGTH = 1.35  # the mesh's gums come down far; most smiles show none
+UPPER_TEETH_LENGTH = 1.3  # the mesh's gums come down far; most smiles show none
 TEETH_BELOW_LIP_LINE_CM = 0.15  # more than in the mesh: parted lips usually show the upper teeth's edge
-TOOTH, GUM, DARK = np.array([0.93, 0.90, 0.83]), np.array([0.66, 0.33, 0.32]), np.array([0.20, 0.07, 0.06])
+BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
+TOOTH, GUM, DARK = np.array([0.93, 0.90, 0.83]), np.array([0.52, 0.25, 0.24]), np.array([0.20, 0.07, 0.06])
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
 def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats:
     """Colour of each vertex for white light from above and before the face, 0-1 -> (V, 3).
 
-    Deeper in the mouth less light arrives: it falls by half about every centimetre behind the front teeth.
+    Deeper in the mouth less light arrives: it falls by half every one and a half centimetres behind the front teeth.
     """
     normal = normals(vertices_px, mesh.triangles)
     normal *= np.sign((normal * [0, 0, -1]).sum(1, keepdims=True)) + (normal[:, 2:] == 0)
@@ -66,10 +67,10 @@ def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats
     diffuse = np.clip(normal @ light, 0, 1)
     gloss = np.clip(normal @ (light + [0, 0, -1]) / np.linalg.norm(light + [0, 0, -1]), 0, 1) ** 40
     depth_cm = (vertices_px[:, 2] - vertices_px[mesh.is_tooth, 2].min()) / px_per_cm
-    reach = 0.5 ** np.clip((depth_cm - 0.3) / 1.1, 0, None)
+    reach = 0.5 ** np.clip((depth_cm - 0.6) / 1.5, 0, None)
     albedo = np.where(mesh.is_tooth[:, None], TOOTH, GUM)
-    bright = (0.45 + 0.55 * diffuse)[:, None] * albedo + np.where(mesh.is_tooth, 0.10, 0.05)[:, None] * gloss[:, None]
-    return np.asarray(bright * reach[:, None], np.float32)
+    bright = (0.72 + 0.33 * diffuse)[:, None] * albedo + np.where(mesh.is_tooth, 0.10, 0.05)[:, None] * gloss[:, None]
+    return np.asarray(bright * reach[:, None] ** BLUSH, np.float32)
 
 
 def rasterise(vertices_px: Floats, colours: Floats, triangles: NDArray[np.int64], rectangle: Rectangle) -> Floats:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from engine.bundle import Bundle
+from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.control_points import ControlPoints, control_points, to_head_frame
 from engine.portrait.expression import FaceShape, face_shape
 from engine.portrait.eyes import eyeball_textures, iris_of
+from engine.portrait.folds import fold_map, fold_regions
 from engine.portrait.interpolation import interpolation_weights, node_positions
 from engine.portrait.mouth import MouthInterior, mouth_textures
 from engine.portrait.patches import (
@@ -35,6 +38,22 @@ EDGE_SOFTNESS_CM = 0.045
 LASH_CM = 0.06  # the upper lid's edge lies this much below the mesh's points: lashes go with the lid
 IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
 CANONICAL_MOUTH_CM = 4.91
+
+
+@dataclass(frozen=True)
+class FaceAssets:
+    """What is known of all faces."""
+
+    basis_cm: Floats  # (52, 468, 3) the expression basis
+    canonical_cm: Floats  # (468, 3) the canonical face
+    mouth: MouthInterior
+
+    @classmethod
+    def load(cls, bundle: Bundle) -> FaceAssets:
+        with np.load(bundle.path("expression_basis.npz")) as arrays:
+            basis_cm = np.ascontiguousarray(arrays["displacements_cm"][:, : top.FACE_POINTS])
+        mouth = MouthInterior.load(bundle.path("mouth_interior.npz"))
+        return cls(basis_cm, CanonicalFace.load(bundle).points_cm, mouth)
 
 
 @dataclass(frozen=True)
@@ -62,22 +81,23 @@ def build_portrait(
     mesh: FaceMesh,
     matte: Floats,
     behind: Image,
-    basis: Floats,
-    mouth: MouthInterior,
+    assets: FaceAssets,
 ) -> Portrait:
     """crop_image, matte and behind (h, w[, 3]) have the crop's size; behind is the picture without the person."""
     shift = np.array([crop.x0, crop.y0, 0], np.float32)
     mesh_px = (mesh.points_px - shift).astype(np.float32)
     pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
     points = control_points(mesh_px, pose, crop.width, crop.height)
-    shape = face_shape(to_head_frame(mesh_px[: top.FACE_POINTS], pose), mesh.blendshapes, basis)
+    shape = face_shape(to_head_frame(mesh_px[: top.FACE_POINTS], pose), mesh.blendshapes, assets.basis_cm)
     alpha = matte[..., None]
     person = crop_image.astype(np.float32) - (1 - alpha) * behind.astype(np.float32)
+    folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
     everything = np.ones(len(points.positions_px), bool)
     constants: dict[str, np.ndarray] = {
-        "source": np.ascontiguousarray(np.concatenate([person, alpha], 2).transpose(2, 0, 1)[None], np.float32),
+        "source": np.ascontiguousarray(np.concatenate([person, alpha, folds], 2).transpose(2, 0, 1)[None], np.float32),
         "base": interpolation_weights(points.positions_px, nodes, everything),
+        "fold_regions": fold_regions(assets.canonical_cm, mesh_px, pose.scale_px, nodes),
     }
     white = white_of_light(crop_image, mesh_px)
     patches = {}
@@ -87,8 +107,8 @@ def build_portrait(
         alphas = tear_alphas(tear, crop_image, mesh_px, pose.scale_px, rectangle)
         aperture = np.clip(1 - alphas.sum(0), 0, 1)
         if tear.name == "mouth":
-            textures = draw_mouth(crop_image, aperture, white, mouth, mesh_px, pose, shape, rectangle)
-            shade = np.array([0, 0.35, 0.35, 0], np.float32)
+            textures = draw_mouth(crop_image, aperture, white, assets.mouth, mesh_px, pose, shape, rectangle)
+            shade = np.array([0, 0.2, 0.2, 0], np.float32)
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
             shade = np.zeros(3, np.float32)
@@ -144,7 +164,7 @@ def white_of_light(image: Image, mesh_px: Floats) -> Floats:
     found = cv2.remap(cv2.GaussianBlur(image, (0, 0), 2), cheeks[:, None, 0], cheeks[:, None, 1], cv2.INTER_LINEAR)
     tone = np.median(found.reshape(-1, 3).astype(np.float32), axis=0)
     bright = np.clip(1.15 * tone.max(), 70, 235)
-    return np.asarray(bright * (0.75 + 0.25 * tone / tone.max()), np.float32)
+    return np.asarray(bright * (0.6 + 0.4 * tone / tone.max()), np.float32)
 
 
 def draw_mouth(

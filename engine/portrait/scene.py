@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from engine.inpaint import Inpainter
 from engine.portrait.matte import person_matte
-from engine.portrait.mouth import MouthInterior
 from engine.portrait.patches import Rectangle
-from engine.portrait.portrait import Portrait, build_portrait, crop_rectangle
+from engine.portrait.portrait import FaceAssets, Portrait, build_portrait, crop_rectangle
 from engine.segment import Segmenter
 from engine.types import Box, FaceMesh, Floats, HeadPose, Image
 
@@ -43,13 +41,7 @@ class SceneBuilder:
 
     segmenter: Segmenter
     inpainter: Inpainter
-    basis_cm: Floats  # (52, 468, 3)
-    mouth: MouthInterior
-
-    @staticmethod
-    def read_basis(path: Path) -> Floats:
-        with np.load(path) as arrays:
-            return np.ascontiguousarray(arrays["displacements_cm"][:, :468])
+    assets: FaceAssets
 
     def build(
         self, photo: Image, meshes: Mapping[int, FaceMesh], progress: Callable[[int, int], None] | None = None
@@ -66,7 +58,7 @@ class SceneBuilder:
             margin = 2 * round(FILL_MARGIN_CM * mesh.pose.scale_px) + 1
             hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin, margin), np.uint8)) > 0
             behind = self.inpainter.fill(in_front, hidden)
-            portraits[number] = build_portrait(in_front, crop, mesh, matte, behind, self.basis_cm, self.mouth)
+            portraits[number] = build_portrait(in_front, crop, mesh, matte, behind, self.assets)
             left[crop.slices] = behind
             if progress is not None:
                 progress(done, len(order))

@@ -7,11 +7,12 @@ import numpy as np
 from engine.motion.track import Motion
 from engine.portrait import topology as top
 from engine.portrait.control_points import PIVOT_CM
+from engine.portrait.folds import fold_strengths
 from engine.portrait.portrait import Portrait
 from engine.types import Floats
 
 CHIN = 152
-JAW_PER_CHIN = 0.85  # lower teeth move a little less than the skin of the chin
+JAW_PER_CHIN = 1.13  # lower teeth are farther from the jaw's joint than the mesh's chin
 EYEBALL_RADIUS_CM = 1.2
 OWN_EYE_PX = 1.5  # once lids or iris have moved this far, the completed eye has replaced the photo's own
 EYES = (
@@ -100,6 +101,7 @@ def frame_inputs(portrait: Portrait, motion: Motion) -> dict[str, Floats]:
     expression = portrait.shape.displacement_cm(motion.blendshapes, motion.release)
     return {
         "displacement": control_displacement_px(portrait, motion, expression),
+        "folds": fold_strengths(motion.blendshapes),
         **eye_inputs(portrait, motion, 0, expression),
         **eye_inputs(portrait, motion, 1, expression),
         **mouth_inputs(portrait, motion, expression),
