@@ -127,8 +127,8 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "disgust": Emotion(
         units=(
-            Unit({"noseSneer": 1.3, "mouthUpperUp": 0.15}),
-            Unit({"mouthFrown": 0.95, "mouthShrugLower": 0.65, "mouthShrugUpper": 0.3}),
+            Unit({"noseSneer": 1.3, "mouthUpperUp": 0.05}),
+            Unit({"mouthFrown": 0.95, "mouthShrugLower": 0.85, "mouthShrugUpper": 0.2}),
             Unit({"browDown": 0.8, "eyeSquint": 0.8}),
             Unit({"cheekSquint": 0.5}, 0.6),
             Unit({"browDown": 0.3}, 0.31),

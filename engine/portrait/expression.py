@@ -16,6 +16,8 @@ from engine.types import Floats
 
 BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft"))
 LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
+BROWS = tuple(BLENDSHAPES.index(f"{name}{side}") for name in ("browDown", "noseSneer") for side in ("Left", "Right"))
+BROW_ROOM = 0.6  # of the skin between brow and lid: pressed together further, it would fold in the picture
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
@@ -38,10 +40,19 @@ class FaceShape:
         """(T, 52) weights and (T,) shares of the photo's expression taken out -> (T, 468, 3)."""
         linear = blendshapes.copy()
         linear[:, BLINKS] = 0
+        linear[:, BROWS] *= self.brow_room(linear)[:, None]
         moved = np.tensordot(linear, self.basis_cm, 1) + release[:, None, None] * self.release_cm
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
         return np.asarray(self.with_lips_apart(moved), np.float32)
+
+    def brow_room(self, linear: Floats) -> Floats:
+        """Share (T,) of the brows' lowering that there is room for: they come to rest above the lids."""
+        brow, lid = list(top.BROW_EDGE), list(top.LID_BELOW_BROW)
+        room = self.rest_cm[lid, 1] - self.rest_cm[brow, 1]
+        lowered = linear[:, BROWS] @ (self.basis_cm[list(BROWS)][:, brow, 1] - self.basis_cm[list(BROWS)][:, lid, 1])
+        used = np.maximum((lowered / np.maximum(room, 0.2)).max(1), 1e-6)
+        return np.asarray(np.where(used > 0, BROW_ROOM * np.tanh(used / BROW_ROOM) / used, 1))
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
         """What a blink adds: margins meet exactly, skin around follows as the basis says, scaled to these eyes."""

@@ -99,7 +99,8 @@ def eyeball_textures(image: Image, aperture: Floats, iris: Iris, rectangle: Rect
     alpha = np.clip(0.5 - (distance - iris.radius_px) / edge, 0, 1)
     opened = aperture > 0.5
     white_seen = opened & (distance > 1.2 * iris.radius_px)
-    white = diffuse(eye, trimmed(white_seen, eye)) if white_seen.sum() >= 12 else plain_white(eye, opened)
+    white = diffuse(eye, trimmed(white_seen, eye)) if white_seen.sum() >= 12 else plain_white(eye)
+    white = white + greyness(white, eye) * (plain_white(eye) - white)
     hidden = cv2.distanceTransform((aperture < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / iris.radius_px
     white = white * (1 - 0.3 * np.clip(hidden, 0, 1))[..., None]  # lids throw a shadow on what they hide
     iris_seen = opened & (distance <= 0.95 * iris.radius_px)
@@ -122,7 +123,13 @@ def trimmed(seen: NDArray[np.bool_], eye: Floats) -> NDArray[np.bool_]:
     return np.asarray(seen & (brightness >= 0.75 * np.median(brightness[seen])))
 
 
-def plain_white(eye: Floats, opened: NDArray[np.bool_]) -> Floats:
+def greyness(white: Floats, eye: Floats) -> float:
+    """How far a white that was seen only in deep shade of lids must be replaced by a plain one, 0 to 1."""
+    usual = float(plain_white(eye).mean())
+    return float(np.clip((0.85 * usual - white.mean()) / (0.25 * usual), 0, 0.8))
+
+
+def plain_white(eye: Floats) -> Floats:
     """For eyes too small or too far closed to show any white: a bright grey in the tone of the skin around."""
     tone = eye.reshape(-1, 3).mean(0)
     colour = 0.6 * tone.mean() + 0.4 * tone

@@ -31,7 +31,7 @@ RIDGE_SHARE = 0.2  # skin beside a furrow bulges into the light
 # Lines (x, y) on one half of the face, mirrored to the other; y is down, x away from the middle.
 FOREHEAD_HEIGHTS_CM = (-6.0, -6.7, -7.4)
 NASOLABIAL = ((1.75, 0.7), (2.15, 1.5), (2.6, 2.5), (2.95, 3.5), (3.05, 4.4))
-GLABELLA = ((0.42, -3.5), (0.5, -4.3), (0.72, -5.2))
+GLABELLA = ((0.42, -3.0), (0.45, -3.8), (0.58, -4.7), (0.85, -5.6))
 CROWS_FEET = (((4.9, -3.1), (5.7, -3.7)), ((5.0, -2.7), (5.95, -2.75)), ((4.9, -2.3), (5.7, -1.8)))
 
 # Which blendshapes raise which fold, left and right together where they stand without a side.
@@ -100,7 +100,7 @@ def fold_map(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, width: int
     x = np.linspace(-3.6, 3.6, 24)
     forehead = [np.stack([x, y + 0.03 * x**2], 1) for y in FOREHEAD_HEIGHTS_CM]
     parts = (
-        (carried(GLABELLA), 0.13, 0.5),
+        (carried(GLABELLA), 0.19, 0.4),
         ([on_photo(line, canonical_cm, mesh_px, px_per_cm) for line in forehead], 0.09, 0.24),
         (carried(NASOLABIAL), 0.20, 0.25),
         ([line for foot in CROWS_FEET for line in carried(foot)], 0.07, 0.22),

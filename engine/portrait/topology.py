@@ -24,6 +24,9 @@ UPPER_RING_LEFT, LOWER_RING_LEFT = (414, 286, 258, 257, 259, 260, 467), (341, 25
 EYE_ENDS_RIGHT, EYE_ENDS_LEFT = (33, 133), (362, 263)
 IRIS_RIGHT, IRIS_LEFT = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)  # centre, then four on the rim
 
+BROW_EDGE = (55, 65, 52, 53, 285, 295, 282, 283)  # lower edges of the brows, and the lids' edges below them
+LID_BELOW_BROW = (157, 158, 159, 160, 384, 385, 386, 387)
+
 FACE_OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
