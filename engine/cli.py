@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     animate.add_argument("emotion", metavar="EMOTION", help="one of the names that `mien emotions` prints")
     animate.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the clip's file")
     animate.add_argument("--seconds", type=float, default=4.0, help="the clip's length (default: 4)")
-    animate.add_argument("--intensity", type=float, default=1.0, help="0 leaves the photo still (default: 1)")
+    animate.add_argument(
+        "--intensity", type=float, default=1.0, help="0 keeps the expression of the photo, 1.5 is the most (default: 1)"
+    )
     animate.add_argument("--seed", type=int, help="the same number gives the same clip (default: a new one each time)")
     animate.add_argument(
         "--faces", type=_face_numbers, default="all", metavar="all|0,2", help="which faces, as `mien faces` counts them"

@@ -21,7 +21,7 @@ from export.manifest import write_manifest_row
 PATCHES = ("eye_right", "eye_left", "mouth")
 PATCH_INPUTS = ("box", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "affine", "opacity", "behind")
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
-LEAST_DETERMINANT = 0.35  # of the map's slope; below, Newton's steps would be wild
+DAMPING = 0.03  # of the least squares; 1 is the slope of a field at rest
 
 Box = Tensor | tuple[int, int, int, int]  # x0 y0 x1 y1
 
@@ -53,6 +53,11 @@ def outer_box(image: Tensor) -> Box:
     return 0, 0, image.shape[3] - 1, image.shape[2] - 1
 
 
+def half_inverse(box: Box) -> Tensor:
+    """(2,) that takes lengths in pixels to lengths in the units of a sampling grid."""
+    return torch.stack([2 / torch.as_tensor(box[2] - box[0]).float(), 2 / torch.as_tensor(box[3] - box[1]).float()])
+
+
 def enlarge(field: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(field, size=(height, width), mode="bilinear", align_corners=True)
 
@@ -65,12 +70,19 @@ def slope(field: Tensor, axis: int) -> Tensor:
     return (wide.narrow(axis, 2, count) - wide.narrow(axis, 0, count)) / 2
 
 
-def newton_step(miss: Tensor, along_x: Tensor, along_y: Tensor) -> Tensor:
-    """Solves (1 + dD/dx) step = miss, all (T, 2, h, w); held back where the field folds and has no inverse."""
-    a, b, c, d = 1 + along_x[:, :1], along_y[:, :1], along_x[:, 1:], 1 + along_y[:, 1:]
-    determinant = (a * d - b * c).clamp(min=LEAST_DETERMINANT)
-    x, y = miss[:, :1], miss[:, 1:]
-    return torch.cat([d * x - b * y, a * y - c * x], 1) / determinant
+def newton_step(offset: Tensor, found: Tensor, reach: Tensor | float) -> Tensor:
+    """The step (T, 2, h, w) that would bring offset + D to 0, in damped least squares (Levenberg 1944, Marquardt 1963).
+
+    found (T, 6, h, w): D, d(x + D)/dx and d(x + D)/dy at the offset's place. No step is longer than `reach`. Where the
+    field folds and has no inverse, the damping makes it a short step downhill.
+    """
+    moved_x, moved_y, a, c, b, d = found.split(1, 1)
+    offset_x, offset_y = offset.split(1, 1)
+    x, y = offset_x + moved_x, offset_y + moved_y
+    right_x, right_y = a * x + c * y, b * x + d * y
+    xx, xy, yy = a * a + c * c + DAMPING, a * b + c * d, b * b + d * d + DAMPING
+    step = torch.cat([yy * right_x - xy * right_y, xx * right_y - xy * right_x], 1) / (xx * yy - xy * xy)
+    return step * (reach / torch.sqrt((step * step).sum(1, keepdim=True)).clamp(min=reach))
 
 
 def folded(source: Tensor, positions: Tensor, strength: Tensor) -> Tensor:
@@ -97,22 +109,23 @@ class LayeredWarp(nn.Module):
         self.iterations = iterations
 
     def source_offsets(self, weights: Tensor, displacement: Tensor, box: Box) -> Tensor:
-        """weights (gh, gw, n), displacement (T, n, 2) -> where each node comes from, minus the node (T, 2, gh, gw)."""
+        """weights (gh, gw, n), displacement (T, n, 2) -> where each node comes from, minus the node (T, 2, gh, gw).
+
+        Works in the units of a sampling grid, in which the box reaches from -1 to 1.
+        """
         height, width, points = weights.shape
-        field = torch.matmul(weights.reshape(-1, points), displacement)  # (T, gh * gw, 2)
+        field = torch.matmul(weights.reshape(-1, points), displacement * half_inverse(box))  # (T, gh * gw, 2)
         field = field.transpose(1, 2).reshape(-1, 2, height, width)
-        slopes = torch.cat(
-            [slope(field, 3) * (width - 1) / (box[2] - box[0]), slope(field, 2) * (height - 1) / (box[3] - box[1])], 1
-        )
-        nodes = lattice(box, height, width).permute(2, 0, 1)
-        known = torch.cat([field, slopes], 1)  # (T, 6, gh, gw): D, dD/dx, dD/dy
+        along_x, along_y = slope(field, 3) * ((width - 1) / 2), slope(field, 2) * ((height - 1) / 2)
+        known = torch.cat([field, along_x[:, :1] + 1, along_x[:, 1:], along_y[:, :1], along_y[:, 1:] + 1], 1)
+        nodes = lattice((-1, -1, 1, 1), height, width).permute(2, 0, 1)
+        reach = 2 / (width - 1)  # a step ends at the next node: beyond, slopes are others
         offset = -field
-        reach = (box[2] - box[0]) / (width - 1)  # a step ends at the next node: beyond, slopes are others
         for _ in range(self.iterations):
-            found = sample(known, (nodes + offset).permute(0, 2, 3, 1), box)
-            step = newton_step(offset + found[:, :2], found[:, 2:4], found[:, 4:])
-            offset = offset - step * (reach / torch.sqrt((step * step).sum(1, keepdim=True)).clamp(min=reach))
-        return offset
+            grid = (nodes + offset).permute(0, 2, 3, 1)
+            found = F.grid_sample(known, grid, "bilinear", "border", align_corners=True)
+            offset = offset - newton_step(offset, found, reach)
+        return offset / half_inverse(box)[:, None, None]
 
     def interior(self, pixels: Tensor, covered: Tensor, inputs: Sequence[Tensor]) -> Tensor:
         """What lies behind the skin, back to front: textures (K, 4, h, w) premultiplied, the first one opaque.

@@ -28,7 +28,7 @@ class Envelope:
     def __init__(self, emotion: Emotion, seconds: float, rng: np.random.Generator) -> None:
         self.seconds = seconds
         ready = APEX[0] * seconds
-        self.start = min(float(rng.uniform(0.08, 0.30)), 0.25 * ready)
+        self.start = min(float(rng.uniform(0.08, 0.50)), 0.35 * ready)
         self.onset = min(float(rng.uniform(*emotion.onset_seconds)), 0.92 * (ready - self.start))
         self.leave = float(rng.uniform(APEX[1] + 0.01, 0.85)) * seconds
         self.offset = max(self.onset * float(rng.uniform(*emotion.offset_per_onset)), 0.4)

@@ -16,7 +16,8 @@ from engine.portrait.topology import FACE_OVAL, FACE_POINTS
 from engine.types import Floats, HeadPose
 
 PIVOT_CM = np.array([0.0, 8.0, 5.0], np.float32)  # where neck and skull meet; heads turn around it
-CHIN_Y_CM, SHOULDER_Y_CM, CHEST_Y_CM = 8.5, 19.0, 33.0
+CHIN_Y_CM, SHOULDER_Y_CM = 8.5, 19.0
+CROP_REACH_CM = (26.0, 26.0, 34.0)  # of what moves with a head: sideways, up and down from the middle of the face
 LATTICE_STEP_CM = 3.0
 EVEN_CM = 1.5
 SKULL_CENTER_CM, SKULL_RADII_CM = np.array([0.0, -3.0, 4.0]), np.array([8.5, 12.5, 9.0])
@@ -69,6 +70,17 @@ def lattice_cm(pose: HeadPose, width: int, height: int, step_cm: float = LATTICE
     return flat[:, :2].astype(np.float32), to_head_frame(moved, pose).astype(np.float32)
 
 
+def border_weight(lattice_px: Floats, pose: HeadPose) -> Floats:
+    """1 near the head, 0 where the crop may end within the person, so that no seam shows there."""
+    x, y = ((lattice_px - pose.origin_px[:2]) / pose.scale_px).T
+    left, up, down = CROP_REACH_CM
+    return np.asarray(
+        smoothstep(left - 1, 0.55 * left, np.abs(x))
+        * smoothstep(1 - up, -0.7 * up, y)
+        * smoothstep(down - 1, 0.65 * down, y)
+    )
+
+
 def even_depth(face_cm: Floats, around_cm: Floats, rotation: Floats) -> Floats:
     """The face's points (468, 3) with their depth, as the viewer sees it, evened out towards the face's edge.
 
@@ -109,9 +121,9 @@ def control_points(mesh_px: Floats, pose: HeadPose, width: int, height: int) -> 
     around_cm[:, 2] = near_face_depth(around_cm, face_cm[list(FACE_OVAL)])
     face_cm = even_depth(face_cm, around_cm, pose.rotation)
     x, y = np.abs(around_cm[:, 0]), around_cm[:, 1]
-    sideways = smoothstep(25, 14, x)
-    head = sideways * smoothstep(SHOULDER_Y_CM, CHIN_Y_CM, y) * smoothstep(-29, -20, y)
-    body = smoothstep(10, SHOULDER_Y_CM, y) * smoothstep(CHEST_Y_CM, 24, y) * smoothstep(36, 22, x)
+    still = border_weight(lattice_px, pose)
+    head = still * smoothstep(25, 14, x) * smoothstep(SHOULDER_Y_CM, CHIN_Y_CM, y)
+    body = still * smoothstep(10, SHOULDER_Y_CM, y)
     ones = np.ones(FACE_POINTS)
     return ControlPoints(
         positions_px=np.concatenate([face_px[:, :2], lattice_px]).astype(np.float32),

@@ -106,7 +106,8 @@ def eyeball_textures(image: Image, aperture: Floats, iris: Iris, rectangle: Rect
     iris_seen = opened & (distance <= 0.95 * iris.radius_px)
     whole = white + alpha[..., None] * (iris_colour(eye, iris_seen, distance / iris.radius_px) - white)
     inner = cv2.distanceTransform(opened.astype(np.uint8), cv2.DIST_L2, 5) - 1
-    own = cv2.GaussianBlur(np.where(white_seen, trimmed(white_seen, eye), opened).astype(np.float32), (0, 0), 0.6)
+    clear = opened & ~white_seen | trimmed(white_seen, eye)
+    own = cv2.GaussianBlur(clear.astype(np.float32), (0, 0), 0.6)
     own = (own * np.clip(inner / RIM_PX, 0, 1))[..., None]
     white = np.where((alpha == 0)[..., None], white + own * (eye - white), white)
     whole = whole + own * (eye - whole)
@@ -119,6 +120,8 @@ def eyeball_textures(image: Image, aperture: Floats, iris: Iris, rectangle: Rect
 
 def trimmed(seen: NDArray[np.bool_], eye: Floats) -> NDArray[np.bool_]:
     """Of the white that shows, the part without lashes and deep corners: not much darker than its median."""
+    if not seen.any():
+        return seen
     brightness = eye.mean(2)
     return np.asarray(seen & (brightness >= 0.75 * np.median(brightness[seen])))
 

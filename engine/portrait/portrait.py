@@ -11,7 +11,7 @@ import numpy as np
 from engine.bundle import Bundle
 from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
-from engine.portrait.control_points import ControlPoints, control_points, to_head_frame
+from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.expression import FaceShape, face_shape
 from engine.portrait.eyes import eyeball_textures, iris_of
 from engine.portrait.folds import fold_map, fold_regions
@@ -29,7 +29,6 @@ from engine.portrait.patches import (
 )
 from engine.types import FaceMesh, Floats, HeadPose, Image
 
-CROP_REACH_CM = (26.0, 26.0, 34.0)  # sideways, up and down from the middle of the face
 BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
 FEATHER_CM = 1.0
 CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them

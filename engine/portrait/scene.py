@@ -57,7 +57,7 @@ class SceneBuilder:
             in_front = left[crop.slices].copy()
             margin = 2 * round(FILL_MARGIN_CM * mesh.pose.scale_px) + 1
             hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin, margin), np.uint8)) > 0
-            behind = self.inpainter.fill(in_front, hidden)
+            behind = fading_into(in_front, self.inpainter.fill(in_front, hidden), matte, margin)
             portraits[number] = build_portrait(in_front, crop, mesh, matte, behind, self.assets)
             left[crop.slices] = behind
             if progress is not None:
@@ -80,6 +80,16 @@ class SceneBuilder:
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
         return crop, np.ascontiguousarray(matte[tight.slices])
+
+
+def fading_into(photo: Image, filled: Image, matte: Floats, reach_px: int) -> Image:
+    """The filled picture, turning back into the photo (both (h, w, 3)) outside of the person's soft edge.
+
+    What differs from the photo there would travel with the person; stray hairs should, the background should not.
+    """
+    near = cv2.blur(cv2.dilate(matte, np.ones((reach_px // 2 | 1,) * 2)), (reach_px // 2 | 1,) * 2)
+    share = np.clip(1.5 * np.maximum(near, matte), 0, 1)[..., None]
+    return np.asarray(np.rint(photo + share * (filled.astype(np.float32) - photo)), np.uint8)
 
 
 def bounding_rectangle(matte: Floats, spare_px: int) -> Rectangle:

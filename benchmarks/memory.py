@@ -1,0 +1,45 @@
+"""Peak memory of a 2 s clip against a 10 s clip: a clip is drawn batch by batch, so length must not matter.
+
+python -m benchmarks.memory [--side 1024] [--results FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import PIL.Image
+
+from benchmarks.child import EMOTION, run_clip
+from benchmarks.record import RESULTS, write
+from benchmarks.subject import SIDE_PX, check_clip, portrait_photo
+from engine.motion.track import FPS
+
+LENGTHS = (2.0, 10.0)
+
+
+def measure(side_px: int, results: Path = RESULTS) -> Path:
+    photo, peaks = portrait_photo(side_px), {}
+    with tempfile.TemporaryDirectory() as folder:
+        picture, clip = Path(folder) / "photo.png", Path(folder) / "clip.mp4"
+        PIL.Image.fromarray(photo).save(picture)
+        for seconds in LENGTHS:
+            peaks[seconds] = run_clip(picture, clip, seconds).peak_mb
+            check_clip(clip, photo, round(seconds * FPS))
+    settings = {"photo": [side_px, side_px], "faces": 1, "emotion": EMOTION}
+    found = {f"peak_mb_{seconds:g}_seconds": round(peak, 1) for seconds, peak in peaks.items()}
+    found["growth_mb"] = round(peaks[LENGTHS[1]] - peaks[LENGTHS[0]], 1)
+    return write("memory", settings, found, results)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=SIDE_PX)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    measure(options.side, options.results)
+
+
+if __name__ == "__main__":
+    main()
