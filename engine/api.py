@@ -18,6 +18,7 @@ from engine.media.read import PhotoSource, read_photo
 from engine.media.video import Video
 from engine.mesh import MeshFitter
 from engine.motion.emotions import EMOTIONS
+from engine.motion.own_expression import keep_what_fits
 from engine.motion.perform import perform
 from engine.motion.track import Motion
 from engine.portrait.portrait import FaceAssets
@@ -136,7 +137,10 @@ class Engine:
             seed = secrets.randbits(32)
             log.info("seed %d", seed)
         names = {i: emotion if isinstance(emotion, str) else emotion.get(i, "neutral") for i in chosen}
-        motions = {i: perform(names[i], seconds, intensity, seed, i) for i in chosen}
+        portraits = ready.scene.portraits
+        motions = {
+            i: keep_what_fits(perform(names[i], seconds, intensity, seed, i), portraits[i].shape.own) for i in chosen
+        }
         return self._video(ready, motions)
 
     def _video(self, ready: PortraitSet, motions: Mapping[int, Motion]) -> Video:

@@ -23,7 +23,7 @@ from engine.types import Image
 
 FPS: Final = 60
 SUFFIXES: Final = (".mp4",)
-THREADS: Final = 2  # fixed, because x264's bytes depend on the number of threads
+THREADS: Final = 1  # with more, the same frames were once seen to give other bytes
 QUEUE_FRAMES: Final = 4  # rendered, not yet encoded
 AVCOL_SPC_BT709: Final = 1  # libav's number for the stream; swscale's `Colorspace.ITU709` is the same matrix
 # Without these, swscale drops half of the colour samples before it averages them, and rounds down.

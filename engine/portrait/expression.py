@@ -35,6 +35,7 @@ class FaceShape:
     rest_cm: Floats  # (468, 3) as the photo shows them
     release_cm: Floats  # (468, 3) what takes the photo's own expression out
     basis_cm: Floats  # (52, 468, 3)
+    own: Floats  # (52,) the photo's own expression, as far as it can be taken out
 
     def displacement_cm(self, blendshapes: Floats, release: Floats) -> Floats:
         """(T, 52) weights and (T,) shares of the photo's expression taken out -> (T, 468, 3)."""
@@ -107,6 +108,7 @@ def below_mouth(points_cm: Floats) -> list[int]:
 
 def face_shape(points_cm: Floats, readings: Floats, basis_cm: Floats) -> FaceShape:
     """points (468, 3), the photo's readings (52,), basis (52, 468, 3)."""
-    opposite = -np.tensordot(own_expression(readings), basis_cm, 1)
+    own = own_expression(readings)
+    opposite = -np.tensordot(own, basis_cm, 1)
     release = opposite + closing_lips_cm(points_cm + opposite)
-    return FaceShape(points_cm.astype(np.float32), release.astype(np.float32), basis_cm)
+    return FaceShape(points_cm.astype(np.float32), release.astype(np.float32), basis_cm, own)
