@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,8 @@ import pytest
 from engine.backends import BACKENDS, Backend, Runner, open_backend
 from engine.backends.mock import MockBackend, MockModel
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
-from engine.errors import BackendError
+from engine.backends.openvino import OpenVinoBackend
+from engine.errors import BackendError, MissingExtraError
 from engine.types import TensorSpec
 
 onnx = pytest.importorskip("onnx")
@@ -45,10 +49,16 @@ def mock() -> Backend:
     return MockBackend({"tiny.onnx": model})
 
 
-ADAPTERS: dict[str, Callable[[], Backend]] = {"onnxruntime": OnnxRuntimeBackend, "mock": mock}
+ADAPTERS: dict[str, Callable[[], Backend]] = {
+    "onnxruntime": OnnxRuntimeBackend,
+    "openvino": OpenVinoBackend,
+    "mock": mock,
+}
+NEEDS_OPENVINO = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino isn't installed")
+NAMES = [pytest.param(name, marks=NEEDS_OPENVINO) if name == "openvino" else name for name in ADAPTERS]
 
 
-@pytest.fixture(params=list(ADAPTERS))
+@pytest.fixture(params=NAMES)
 def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
     return ADAPTERS[request.param]().open(write_model(tmp_path / "tiny.onnx"))
 
@@ -84,6 +94,21 @@ def test_arrays_need_not_be_contiguous(runner: Runner) -> None:
     given = arrays()
     turned = {**given, "matrix": np.asfortranarray(given["matrix"]), "points": given["points"][::-1]}
     np.testing.assert_allclose(runner(**turned)["product"], given["points"][::-1] @ given["matrix"], rtol=1e-6)
+
+
+def test_arrays_need_not_be_writeable(runner: Runner) -> None:
+    given = arrays()
+    expected = runner(**given)["product"]
+    for array in given.values():
+        array.flags.writeable = False
+    np.testing.assert_array_equal(runner(**given)["product"], expected)
+
+
+def test_results_stay_when_it_runs_again(runner: Runner) -> None:
+    first = runner(**arrays())["product"]
+    before = first.copy()
+    runner(**{**arrays(), "points": np.zeros((4, 2), np.float32)})
+    np.testing.assert_array_equal(first, before)
 
 
 def test_bound_inputs_are_fixed_at_binding(runner: Runner) -> None:
@@ -147,21 +172,61 @@ def test_a_closed_runner_says_so(runner: Runner) -> None:
     bound(points=given["points"], add=given["add"])
 
 
-@pytest.mark.parametrize("name", list(ADAPTERS))
-def test_a_file_that_cannot_be_opened(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"not a network", b"", None])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_cannot_be_opened(name: str, content: bytes | None, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"not a network")
+    if content is not None:
+        broken.write_bytes(content)
     with pytest.raises(BackendError, match=r"broken\.onnx"):
         ADAPTERS[name]().open(broken)
 
 
-@pytest.mark.parametrize("name", BACKENDS)
-def test_named_backends_open(name: str) -> None:
-    assert open_backend(name).name == "onnxruntime"
+@pytest.mark.parametrize("name", NAMES)
+def test_runners_of_one_network_do_not_mix(name: str, tmp_path: Path) -> None:
+    runner = ADAPTERS[name]().open(write_model(tmp_path / "tiny.onnx"))
+    given = [arrays(batch) for batch in (2, 7)]
+    bound = [runner.bind(matrix=one.pop("matrix")) for one in given]
+    alone = [one(**rest)["product"] for one, rest in zip(bound, given, strict=True)]
+    for _ in range(2):
+        for one, rest, expected in zip(bound, given, alone, strict=True):
+            np.testing.assert_array_equal(one(**rest)["product"], expected)
+
+
+@pytest.mark.parametrize(("name", "opened"), [("auto", "onnxruntime"), ("onnxruntime", "onnxruntime")])
+def test_named_backends_open(name: str, opened: str) -> None:
+    assert open_backend(name).name == opened
+
+
+@NEEDS_OPENVINO
+def test_openvino_opens_by_name() -> None:
+    assert open_backend("openvino").name == "openvino"
+
+
+def test_a_backend_whose_package_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)  # as if it weren't installed
+    with pytest.raises(MissingExtraError, match=r"pip install 'mien-engine\[openvino\]'"):
+        open_backend("openvino")
+    assert open_backend().name == "onnxruntime"
+
+
+WITHOUT_TELEMETRY = """
+import sys
+from engine.backends import open_backend
+open_backend("openvino")
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry")]
+"""
+
+
+@NEEDS_OPENVINO
+def test_openvino_neither_calls_its_makers_nor_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    subprocess.run([sys.executable, "-W", "error", "-c", WITHOUT_TELEMETRY], check=True, timeout=60)
+    assert not (tmp_path / "intel").exists()
 
 
 def test_an_unknown_backend_lists_the_known_ones() -> None:
-    with pytest.raises(BackendError, match=r"'abacus'.*auto, onnxruntime"):
+    with pytest.raises(BackendError, match="'abacus'.*" + ", ".join(BACKENDS)):
         open_backend("abacus")
 
 

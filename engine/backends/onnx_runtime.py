@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 
 from engine.backends.base import Array
 from engine.backends.validate import check_arrays, free_inputs
 from engine.errors import BackendError
 from engine.types import TensorSpec
+
+# Else the import writes files into the home folder and may report to its makers; a value that is there already stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime  # type: ignore[import-untyped]  # noqa: E402
 
 log = logging.getLogger("engine")
 
@@ -94,7 +98,7 @@ class OnnxRuntimeRunner:
         """See `Runner.__call__`."""
         session = self._open_session()
         check_arrays(self._model, self._inputs, arrays, complete=True)
-        values = {name: _ort_value(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        values = {name: _ort_value(np.require(array, requirements="C")) for name, array in arrays.items()}
         try:
             results = session.run_with_ort_values(list(self._outputs), {**self._bound, **values})
         except Exception as error:  # its errors share no base class of their own
