@@ -18,7 +18,7 @@ from engine.types import TensorSpec
 
 # Else the import writes files into the home folder and may report to its makers; a value that is there already stays.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime  # type: ignore[import-untyped]  # noqa: E402
+import onnxruntime  # type: ignore[import-untyped]
 
 log = logging.getLogger("engine")
 
