@@ -20,6 +20,7 @@ CHIN_Y_CM, SHOULDER_Y_CM = 8.5, 19.0
 CROP_REACH_CM = (26.0, 26.0, 34.0)  # of what moves with a head: sideways, up and down from the middle of the face
 LATTICE_STEP_CM = 3.0
 EVEN_CM = 1.5
+SKIN_REACH_CM = 3.5
 SKULL_CENTER_CM, SKULL_RADII_CM = np.array([0.0, -3.0, 4.0]), np.array([8.5, 12.5, 9.0])
 
 
@@ -31,6 +32,7 @@ class ControlPoints:
     positions_cm: Floats  # (n, 3) in the head's frame
     head_weight: Floats  # (n,) 1 where a point turns with the head
     body_weight: Floats  # (n,) 1 where a point moves with shoulders and breath
+    oval_share: Floats  # (n - 468, 36) of the displacement of the face's edge that expression brings to the lattice
     cm_to_px: Floats  # (2, 3) takes a displacement in the head's frame to crop pixels
 
     @property
@@ -96,6 +98,17 @@ def even_depth(face_cm: Floats, around_cm: Floats, rotation: Floats) -> Floats:
     return np.asarray(face @ rotation, np.float32)
 
 
+def oval_share(around_cm: Floats, oval_cm: Floats) -> Floats:
+    """How far lattice points (m, 3) go along with each point (36, 3) of the face's edge -> (m, 36).
+
+    Skin of neck and scalp follows jaw and brows, less and less; else a falling chin would fold the picture below it.
+    """
+    apart = np.linalg.norm(around_cm[:, None, :2] - oval_cm[None, :, :2], axis=2)
+    nearness = np.exp(-((apart - apart.min(1, keepdims=True)) ** 2) / 2)
+    reach = np.exp(-((apart.min(1) / SKIN_REACH_CM) ** 2))
+    return np.asarray(reach[:, None] * nearness / nearness.sum(1, keepdims=True), np.float32)
+
+
 def near_face_depth(around_cm: Floats, oval_cm: Floats) -> Floats:
     """z of lattice points (m, 3), led over into that of the face's own edge, so that a turning cheek stays smooth."""
     apart = np.linalg.norm(around_cm[:, None, :2] - oval_cm[None, :, :2], axis=2)
@@ -130,5 +143,6 @@ def control_points(mesh_px: Floats, pose: HeadPose, width: int, height: int) -> 
         positions_cm=np.concatenate([face_cm, around_cm]).astype(np.float32),
         head_weight=np.concatenate([ones, head]).astype(np.float32),
         body_weight=np.concatenate([0 * ones, body]).astype(np.float32),
+        oval_share=oval_share(around_cm, face_cm[list(FACE_OVAL)]),
         cm_to_px=(pose.scale_px * pose.rotation[:2]).astype(np.float32),
     )

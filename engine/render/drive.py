@@ -41,6 +41,7 @@ def control_displacement_px(portrait: Portrait, motion: Motion, expression_cm: F
     points = portrait.points
     local = np.broadcast_to(points.positions_cm, (len(motion), *points.positions_cm.shape)).copy()
     local[:, : top.FACE_POINTS] += expression_cm
+    local[:, top.FACE_POINTS :] += points.oval_share @ expression_cm[:, list(top.FACE_OVAL)]
     turned = (local - PIVOT_CM) @ rotations(motion.rotation_deg).transpose(0, 2, 1) + PIVOT_CM
     head = turned - points.positions_cm + motion.shift_cm[:, None]
     moved = points.head_weight[:, None] * head + points.body_weight[:, None] * motion.body_cm[:, None]
