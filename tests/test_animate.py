@@ -53,7 +53,6 @@ def test_a_clip_moves_the_person_and_nothing_else() -> None:
     assert at_apex[portrait.crop.slices].mean() > 0.2
 
 
-@pytest.mark.xfail(reason="shoulders still move where the crop cuts them off, 26 cm beside the head", strict=True)
 def test_no_seam_shows_where_the_crop_ends() -> None:
     """What moves must have come to rest at those of the crop's sides that aren't the photo's own."""
     crop, photo = one().scene.portraits[0].crop, one().photo

@@ -90,14 +90,17 @@ def test_two_faces_of_a_photo_are_not_in_step(emotion: str, seconds: float) -> N
 
     That course itself is shared on purpose: both faces come to the same emotion in the same part of the clip.
     """
-    usual = [perform(emotion, seconds, 1.0, seed, 0) for seed in range(1000, 1040)]
+    usual = [perform(emotion, seconds, 1.0, seed, face) for seed in range(1000, 1030) for face in (0, 1)]
     usual_head = np.mean([motion.rotation_deg for motion in usual], axis=0)
-    usual_face = np.mean([motion.blendshapes[:, EXPRESSION] for motion in usual], axis=0)
+    courses = np.stack([motion.blendshapes[:, EXPRESSION] for motion in usual])
+    usual_face = courses.sum(0) / np.maximum(courses.any(1).sum(0), 1)  # of those who show a muscle at all
     head, face = [], []
-    for seed in range(12):
+    for seed in range(40):
         a, b = perform(emotion, seconds, 1.0, seed, 0), perform(emotion, seconds, 1.0, seed, 1)
         head += correlations(a.rotation_deg - usual_head, b.rotation_deg - usual_head)
-        face += correlations(a.blendshapes[:, EXPRESSION] - usual_face, b.blendshapes[:, EXPRESSION] - usual_face)
+        faces = a.blendshapes[:, EXPRESSION], b.blendshapes[:, EXPRESSION]
+        shown = faces[0].any(0) & faces[1].any(0)  # two faces that leave a muscle alone aren't in step
+        face += correlations(*((track - usual_face)[:, shown] for track in faces))
     assert abs(np.mean(head)) < LARGEST_CORRELATION
     assert abs(np.mean(face or [0.0])) < LARGEST_CORRELATION
 

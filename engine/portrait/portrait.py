@@ -160,8 +160,10 @@ def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rec
 def white_of_light(image: Image, mesh_px: Floats) -> Floats:
     """What white looks like in the photo's light (3,), 0-255: from the skin of the cheeks, less its own colour."""
     cheeks = mesh_px[[50, 280, 117, 346, 205, 425], :2]
-    found = cv2.remap(cv2.GaussianBlur(image, (0, 0), 2), cheeks[:, None, 0], cheeks[:, None, 1], cv2.INTER_LINEAR)
-    tone = np.median(found.reshape(-1, 3).astype(np.float32), axis=0)
+    soft = cv2.GaussianBlur(image, (0, 0), 2)
+    x, y = cheeks[:, None, 0], cheeks[:, None, 1]
+    found = cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    tone = np.maximum(np.median(found.reshape(-1, 3).astype(np.float32), axis=0), 1)
     bright = np.clip(1.15 * tone.max(), 70, 235)
     return np.asarray(bright * (0.6 + 0.4 * tone / tone.max()), np.float32)
 
