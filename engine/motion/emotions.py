@@ -1,8 +1,10 @@
 """What each emotion does: muscles with their odds, timing, head and eyes.
 
 Action units and their percentages: Ekman and Friesen's EMFACS and Du, Tao and Martinez (PNAS 2014). Onset times:
-Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own, set by
-looking at faces; a weight above 1 exaggerates the basis, whose shapes are moderate ones.
+Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own: set by
+looking at faces, anger's also by how an expression classifier read some two dozen hand-made variants, so that this
+classifier's reading of anger is no independent measure. A weight above 1 exaggerates the basis, whose shapes are
+moderate ones.
 """
 
 from __future__ import annotations
