@@ -28,7 +28,8 @@ from engine.inpaint import Inpainter
 from engine.media.encode import mp4_bytes
 from engine.media.read import read_photo
 from engine.mesh import MeshFitter
-from engine.motion.perform import perform
+from engine.motion.generator import NOTHING_SHOWN, MotionGenerator
+from engine.motion.script import Script
 from engine.motion.track import FPS
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder
@@ -131,7 +132,11 @@ def once_a_frame(scene: Scene, photo: Image, runs: int, frame_count: int) -> dic
     """Milliseconds a frame: the warp graph; the composite, which is all else of drawing; the encoder."""
     watch = Stopwatch()
     warp = TimedRunner(open_backend().open(Bundle.default().path("warp.onnx")), watch)
-    motion = perform(EMOTION, max(2.0, frame_count / FPS), 1.0, SEED, 0)[:frame_count]
+    seconds = max(2.0, frame_count / FPS)
+    generator = MotionGenerator(open_backend().open(Bundle.default().path("motion.onnx")))
+    scripts = {0: Script.parse(EMOTION, seconds)}
+    made = generator.generate(scripts, {0: NOTHING_SHOWN}, seconds=seconds, intensity=1.0, seed=SEED)
+    motion = made[0][:frame_count]
     frames = list(render_frames(scene, {0: motion}, warp))
     np.testing.assert_array_equal(frames[0], photo)
     warp_ms, composite_ms = [], []

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from engine.backends import open_backend
 from engine.bundle import Bundle
 from engine.composite import render_frames
 from engine.detect import Detector
-from engine.errors import FaceIndexError, NoFaceError, OptionError, UnknownEmotionError
+from engine.errors import NoFaceError, OptionError
 from engine.inpaint import Inpainter
 from engine.media.read import PhotoSource, read_photo
 from engine.media.video import Video
 from engine.mesh import MeshFitter
-from engine.motion.emotions import EMOTIONS
-from engine.motion.own_expression import keep_what_fits
-from engine.motion.perform import perform
+from engine.motion.ends import looped, starting_at_photo
+from engine.motion.generator import NOTHING_SHOWN, MotionGenerator, Shown
+from engine.motion.own_pose import pose_degrees
+from engine.motion.script import Script, Wanted
 from engine.motion.track import Motion
+from engine.options import (
+    DEFAULT_SECONDS,
+    SMALLEST_FACE_PX,
+    Faces,
+    Part,
+    check_intensity,
+    chosen_faces,
+    clip_seconds,
+    drawn_seed,
+    read_emotion,
+)
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder
+from engine.render.warp import open_warp
 from engine.segment import Segmenter
 from engine.types import Face, FaceMesh, Image
 
-SECONDS = (2.0, 10.0)
-INTENSITY = (0.0, 1.5)
-SMALLEST_FACE_PX = 48  # of a face's box: smaller ones have too few pixels to move
-SEED_LIMIT = 2**63
+NEUTRAL = Script(((0.0, {}),))
 
 log = logging.getLogger("engine")
 
@@ -66,7 +74,8 @@ class Engine:
         self._bundle = bundle = Bundle.default()
         self._detector = Detector(self._backend, bundle)
         self._fitter = MeshFitter(self._backend, bundle)
-        self._warp = self._backend.open(bundle.path("warp.onnx"))
+        self._warp = open_warp(self._backend, bundle)
+        self._generator = MotionGenerator(self._backend.open(bundle.path("motion.onnx")))
         self._builder: SceneBuilder | None = None
 
     def find_faces(self, image: PhotoSource) -> FoundFaces:
@@ -109,39 +118,78 @@ class Engine:
     def animate(
         self,
         image: PhotoSource | PortraitSet,
-        emotion: str | Mapping[int, str],
+        emotion: Part | Mapping[int, Part],
         *,
-        seconds: float = 4.0,
+        seconds: float | None = None,
         intensity: float = 1.0,
         seed: int | None = None,
-        faces: Literal["all"] | Sequence[int] = "all",
+        faces: Faces = "all",
+        loop: bool = False,
     ) -> Video:
         """A clip of the photo in which its people show an emotion, each in their own way.
 
         Args:
             image: As for `find_faces`, or what `prepare` returned.
-            emotion: One of `engine.EMOTIONS` for everybody, or a name per face, {0: "joy", 2: "anger"}; faces that it
-                doesn't name stay alive but neutral. Faces are numbered from left to right.
-            seconds: 2 to 10. The clip has round(60 * seconds) frames; the first one is the photo.
-            intensity: 0 (the photo, alive) to 1.5; 1 is a clear expression.
+            emotion: For everybody, or per face, {0: "joy", 2: "anger"}: one of `engine.EMOTIONS`; a mix by weights of
+                at most 1 in all, {"joy": 0.6, "surprise": 0.4}; a timeline, [(0, "neutral"), (1.5, "surprise")]; or a
+                `Motion`, played as it is. Faces that aren't named stay alive but neutral; they are numbered from left
+                to right.
+            seconds: 2 to 10 (default: 4, or the motion's own length). The clip has round(60 * seconds) frames; the
+                first one is the photo.
+            intensity: 0 (the photo, alive) to 1.5; 1 is a clear expression. A `Motion` is played as it is.
             seed: The same seed gives the same clip, byte for byte; without one every call is another performance.
             faces: The numbers of the faces that move; the others stand still.
+            loop: The clip ends where it began, so that it can be repeated without a jump.
 
-        Raises UnknownEmotionError, FaceIndexError, OptionError, and what `prepare` raises; all of that before the first
-        frame is drawn.
+        Raises UnknownEmotionError, FaceIndexError, OptionError, MotionError, and what `prepare` raises; all of that
+        before the first frame is drawn.
         """
-        check_options(emotion, seconds, intensity, seed)
+        seconds = clip_seconds(emotion, seconds)
+        wanted = read_emotion(emotion, seconds)
+        check_intensity(intensity)
+        seed = drawn_seed(seed)
+        log.info("seed %d", seed)
         ready = image if isinstance(image, PortraitSet) else self.prepare(image)
-        chosen = chosen_faces(ready, emotion, faces)
-        if seed is None:
-            seed = secrets.randbits(32)
-            log.info("seed %d", seed)
-        names = {i: emotion if isinstance(emotion, str) else emotion.get(i, "neutral") for i in chosen}
-        portraits = ready.scene.portraits
-        motions = {
-            i: keep_what_fits(perform(names[i], seconds, intensity, seed, i), portraits[i].shape.own) for i in chosen
-        }
-        return self._video(ready, motions)
+        chosen = chosen_faces(ready.meshes, wanted if isinstance(wanted, dict) else (), faces)
+        parts = {i: wanted.get(i, NEUTRAL) if isinstance(wanted, dict) else wanted for i in chosen}
+        motions = self._generator.generate(
+            {i: part for i, part in parts.items() if isinstance(part, Script)},
+            {i: shown_by(ready, i) for i in chosen},
+            seconds=seconds,
+            intensity=intensity,
+            seed=seed,
+        )
+        motions |= {i: starting_at_photo(part[:]) for i, part in parts.items() if isinstance(part, Motion)}
+        return self._video(ready, {i: looped(motion) for i, motion in motions.items()} if loop else motions)
+
+    def motion(
+        self,
+        emotion: Wanted,
+        *,
+        seconds: float = DEFAULT_SECONDS,
+        intensity: float = 1.0,
+        seed: int | None = None,
+        loop: bool = False,
+    ) -> Motion:
+        """What a face does that shows no expression in its photo and looks straight ahead.
+
+        Its arrays can be edited; `animate` takes it instead of an emotion, and plays it as it is. The arguments are
+        those of `animate`; a photo's first face does the same of itself if it is such a face.
+
+        Raises UnknownEmotionError or OptionError.
+        """
+        seconds = clip_seconds(emotion, seconds)
+        check_intensity(intensity)
+        seed = drawn_seed(seed)
+        log.info("seed %d", seed)
+        motion = self._generator.generate(
+            {0: Script.parse(emotion, seconds)},
+            {0: NOTHING_SHOWN},
+            seconds=seconds,
+            intensity=intensity,
+            seed=seed,
+        )[0]
+        return looped(motion) if loop else motion
 
     def _video(self, ready: PortraitSet, motions: Mapping[int, Motion]) -> Video:
         def render() -> Iterator[Image]:
@@ -162,38 +210,8 @@ class Engine:
         return self._builder
 
 
-def check_options(emotion: str | Mapping[int, str], seconds: float, intensity: float, seed: int | None) -> None:
-    """Raises UnknownEmotionError or OptionError for what no photo could make right."""
-    for name in [emotion] if isinstance(emotion, str) else emotion.values():
-        if name not in EMOTIONS:
-            raise UnknownEmotionError(
-                f"'{name}' is not an emotion that can be shown; choose one of {', '.join(EMOTIONS)}."
-            )
-    if not isinstance(emotion, str) and not emotion:
-        raise UnknownEmotionError("No face was given an emotion; name at least one, as in {0: 'joy'}.")
-    if not SECONDS[0] <= seconds <= SECONDS[1]:
-        raise OptionError(f"seconds is {seconds:g}; give a number from {SECONDS[0]:g} to {SECONDS[1]:g}.")
-    if not INTENSITY[0] <= intensity <= INTENSITY[1]:
-        raise OptionError(f"intensity is {intensity:g}; give a number from {INTENSITY[0]:g} to {INTENSITY[1]:g}.")
-    if seed is not None and not 0 <= seed < SEED_LIMIT:
-        raise OptionError(f"seed is {seed}; give a whole number from 0 to {SEED_LIMIT - 1}.")
-
-
-def chosen_faces(
-    ready: PortraitSet, emotion: str | Mapping[int, str], faces: Literal["all"] | Sequence[int]
-) -> list[int]:
-    """The numbers of the faces that move; raises FaceIndexError for one that can't."""
-    able = [i for i, mesh in enumerate(ready.meshes) if mesh is not None]
-    asked = [] if isinstance(faces, str) else [int(i) for i in faces]
-    if isinstance(faces, str) and faces != "all":
-        raise FaceIndexError(f"faces is '{faces}'; give 'all' or the numbers of faces, as in [0, 2].")
-    if not isinstance(faces, str) and not asked:
-        raise FaceIndexError("faces is empty; give 'all' or the numbers of faces, as in [0, 2].")
-    for i in [*asked, *([] if isinstance(emotion, str) else emotion)]:
-        if not 0 <= i < len(ready.faces):
-            raise FaceIndexError(
-                f"There is no face {i}; the photo has {len(ready.faces)}, numbered from 0, left to right."
-            )
-        if i not in able:
-            raise FaceIndexError(f"Face {i} is under {SMALLEST_FACE_PX} pixels and can't be animated; leave it out.")
-    return asked or able
+def shown_by(ready: PortraitSet, face: int) -> Shown:
+    """What the motion generator wants to know of one face."""
+    mesh = ready.meshes[face]
+    assert mesh is not None, "faces without a mesh are never chosen"
+    return Shown(mesh.blendshapes, ready.scene.portraits[face].shape.own, pose_degrees(mesh.pose))

@@ -1,4 +1,4 @@
-"""The command line: `mien animate`, `mien faces`, `mien emotions`."""
+"""The command line: `mien animate`, `mien motion`, `mien faces`, `mien emotions`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Final, TextIO
 from PIL import Image as Pillow
 
 import engine
-from engine.errors import MienError
+from engine.errors import MienError, OptionError
 from engine.media.draw import draw_faces
 from engine.media.encode import SUFFIXES
 from engine.media.output import as_output_error, check_target, whole_file
+from engine.media.plot import draw_motion
+from engine.motion import files
+from engine.motion.script import Mix, Wanted
 
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 BAR_CELLS: Final = 30
@@ -28,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "animate":
             _animate(options)
+        elif options.command == "motion":
+            _motion(options)
         elif options.command == "faces":
             _faces(options)
         else:
@@ -53,24 +58,59 @@ def _parser() -> argparse.ArgumentParser:
     )
     photo.add_argument("--backend", default="auto", metavar="NAME", help="what runs the networks (default: auto)")
 
-    animate = commands.add_parser("animate", parents=[photo], help="make a clip")
-    animate.add_argument("emotion", metavar="EMOTION", help="one of the names that `mien emotions` prints")
-    animate.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the clip's file")
-    animate.add_argument("--seconds", type=float, default=4.0, help="the clip's length (default: 4)")
-    animate.add_argument(
+    motion = argparse.ArgumentParser(add_help=False)
+    motion.add_argument(
         "--intensity", type=float, default=1.0, help="0 keeps the expression of the photo, 1.5 is the most (default: 1)"
     )
-    animate.add_argument("--seed", type=int, help="the same number gives the same clip (default: a new one each time)")
+    motion.add_argument("--seed", type=int, help="the same number gives the same motion (default: a new one each time)")
+    motion.add_argument("--loop", action="store_true", help="end where it began")
+
+    animate = commands.add_parser("animate", parents=[photo, motion], help="make a clip")
+    animate.add_argument(
+        "emotion",
+        metavar="EMOTION",
+        help="a name that `mien emotions` prints, a mix joy:0.6+surprise:0.4, a timeline 0=neutral,1.5=joy, "
+        "or a motion's file (.npz, .csv)",
+    )
+    animate.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the clip's file")
+    animate.add_argument("--seconds", type=float, help="the clip's length (default: 4, or the motion's)")
     animate.add_argument(
         "--faces", type=_face_numbers, default="all", metavar="all|0,2", help="which faces, as `mien faces` counts them"
     )
     animate.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
+
+    draw = commands.add_parser("motion", parents=[motion], help="make a motion without a photo, or draw it")
+    draw.add_argument("emotion", metavar="EMOTION", help="a name, a mix or a timeline, as for animate")
+    draw.add_argument("-o", "--output", metavar="OUT.npz|.csv", help="the motion's file; .csv is Live Link Face's")
+    draw.add_argument("--plot", metavar="TRACKS.png", help="a picture of its tracks")
+    draw.add_argument("--seconds", type=float, default=4.0, help="its length (default: 4)")
 
     faces = commands.add_parser("faces", parents=[photo], help="show the faces in a photo and their numbers")
     faces.add_argument("-o", "--output", metavar="FACES.png", help="also draw them into this picture")
 
     commands.add_parser("emotions", help="list the emotions")
     return parser
+
+
+def _emotion(text: str) -> Wanted:
+    """A name, a mix joy:0.6+surprise:0.4, or a timeline 0=neutral,1.5=joy whose steps are one or the other."""
+    try:
+        if "=" not in text:
+            return _mix(text)
+        steps = (step.split("=") for step in text.split(","))
+        return [(float(at), _mix(what)) for at, what in steps]
+    except ValueError:
+        raise OptionError(
+            f"'{text}' can't be read; write a name, a mix such as joy:0.6+surprise:0.4 or a timeline such as "
+            "0=neutral,1.5=joy."
+        ) from None
+
+
+def _mix(text: str) -> str | Mix:
+    if ":" not in text:
+        return text
+    shares = (share.split(":") for share in text.split("+"))
+    return {name: float(weight) for name, weight in shares}
 
 
 def _face_numbers(text: str) -> str | tuple[int, ...]:
@@ -84,13 +124,16 @@ def _face_numbers(text: str) -> str | tuple[int, ...]:
 
 def _animate(options: argparse.Namespace) -> None:
     target = check_target(options.output, SUFFIXES)  # before the work, not after it
+    is_file = options.emotion.lower().endswith(files.SUFFIXES)
+    emotion = engine.Motion.load(options.emotion) if is_file else _emotion(options.emotion)
     video = engine.Engine(options.backend, max_side=options.max_side).animate(
         options.photo,
-        options.emotion,
+        emotion,
         seconds=options.seconds,
         intensity=options.intensity,
         seed=options.seed,
         faces=options.faces,
+        loop=options.loop,
     )
     if options.quiet:
         video.save(target)
@@ -101,6 +144,28 @@ def _animate(options: argparse.Namespace) -> None:
     finally:
         bar.close()
     print(f"{target}: {len(video)} frames, {video.size[0]}x{video.size[1]}, {video.fps} frames a second")
+
+
+def _motion(options: argparse.Namespace) -> None:
+    target = check_target(options.output, files.SUFFIXES) if options.output else None
+    plot = check_target(options.plot, PICTURE_SUFFIXES) if options.plot else None
+    if target is None and plot is None:
+        raise OptionError("Nothing would be written; give --plot TRACKS.png, -o MOTION.npz or both.")
+    motion = engine.Engine().motion(
+        _emotion(options.emotion),
+        seconds=options.seconds,
+        intensity=options.intensity,
+        seed=options.seed,
+        loop=options.loop,
+    )
+    if target is not None:
+        motion.save(target)
+        print(f"{target}: {len(motion)} frames, {motion.seconds:g} seconds")
+    if plot is not None:
+        seed = "" if options.seed is None else f", seed {options.seed}"
+        title = f"{options.emotion}, {options.seconds:g} s{seed}"
+        _save_picture(Pillow.fromarray(draw_motion(motion, title)), plot)
+        print(plot)
 
 
 def _faces(options: argparse.Namespace) -> None:

@@ -6,7 +6,8 @@ MienError
 │   ├── NoFaceError             no face was found, or none large enough
 │   ├── FaceIndexError          a face was named that the photo doesn't have
 │   ├── UnknownEmotionError     not one of `engine.EMOTIONS`
-│   └── OptionError             seconds, intensity, seed, max_side out of range
+│   ├── MotionError             not there, not a motion, or arrays that don't fit each other
+│   └── OptionError             seconds, intensity, seed, a mix, a timeline, max_side out of range
 ├── OutputError (OSError)       the clip can't be written where it should go
 ├── BackendError (RuntimeError) unknown backend, or one that failed
 ├── MissingExtraError (ImportError)  an optional package is needed; says the pip line
@@ -38,6 +39,10 @@ class FaceIndexError(InputError, IndexError):
 
 class UnknownEmotionError(InputError):
     """The emotion isn't one of `engine.EMOTIONS`."""
+
+
+class MotionError(InputError):
+    """A motion's arrays don't fit each other, or its file can't be read."""
 
 
 class OptionError(InputError):

@@ -8,11 +8,12 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from engine import FaceIndexError, ImageError, NoFaceError, OptionError, UnknownEmotionError
+from engine import FaceIndexError, ImageError, Motion, MotionError, NoFaceError, OptionError, UnknownEmotionError
 from engine.mesh import BLENDSHAPES
 from engine.samples import SAMPLES, sample_photo
 from engine.types import Image
 from tests.clips import engine, one, pair, pair_photo, small_photo
+from tests.motions import random_motion, same
 
 SECONDS = 2.0
 SMILE = [BLENDSHAPES.index(name) for name in ("mouthSmileLeft", "mouthSmileRight")]
@@ -118,12 +119,79 @@ def test_emotions_reach_the_faces_that_they_are_for() -> None:
     assert alone == [0.0, pytest.approx(both[1])]
 
 
+def head_turn(degrees: float) -> Motion:
+    """Two seconds in which the head turns to a yaw and stays there; all else rests."""
+    motion = engine().motion("neutral", seconds=2, seed=1, intensity=0)
+    for track in motion.tracks().values():
+        track[:] = 0
+    motion.rotation_deg[:, 1] = np.clip(np.arange(120) / 30, 0, 1) * degrees
+    return motion
+
+
+def test_a_motion_is_played_as_it_is() -> None:
+    """The head turns as the motion says; seed and intensity have no say."""
+    motion = head_turn(8.0)
+    video = engine().animate(one(), motion, intensity=0.3)
+    assert len(video) == 120
+    first, turned = next(video.frames()), next(islice(video.frames(), 60, None))
+    np.testing.assert_array_equal(first, one().photo)
+    other = next(islice(engine().animate(one(), {0: motion}, seconds=2, seed=5).frames(), 60, None))
+    np.testing.assert_array_equal(turned, other)
+    yaws = [engine().find_faces(image).meshes[0].pose.rotation[2, 0] for image in (first, turned)]
+    assert np.degrees(yaws[1] - yaws[0]) > 3
+
+
+def test_a_clip_keeps_its_motion_when_that_is_edited_later() -> None:
+    motion = head_turn(8.0)
+    video = engine().animate(one(), motion)
+    before = next(islice(video.frames(), 40, None))
+    motion.rotation_deg[:] = 0
+    np.testing.assert_array_equal(next(islice(video.frames(), 40, None)), before)
+
+
+def test_a_motion_that_starts_elsewhere_starts_from_the_photo() -> None:
+    np.testing.assert_array_equal(next(engine().animate(one(), random_motion(120)).frames()), one().photo)
+
+
+def test_faces_may_have_motions_and_emotions() -> None:
+    video = engine().animate(pair(), {0: head_turn(8.0), 1: {"joy": 0.5}}, seed=2)
+    other = engine().animate(pair(), {0: head_turn(0.0), 1: {"joy": 0.5}}, seed=2)
+    a, b = (next(islice(clip.frames(), 8, None)) for clip in (video, other))
+    width = small_photo().shape[1]
+    assert changed(a[:, : width // 2], b[:, : width // 2]).any()
+    assert not changed(a[:, -width // 2 :], b[:, -width // 2 :]).any()
+
+
+def test_a_looped_clip_s_last_frame_leads_to_the_first() -> None:
+    for emotion in ("surprise", engine().motion("surprise", seconds=2, seed=3)):
+        *_, last = engine().animate(one(), emotion, seconds=2, seed=3, loop=True).frames()
+        assert np.abs(last.astype(int) - one().photo).max() <= 2
+
+
+def test_a_motion_has_the_options_of_a_clip() -> None:
+    motion = engine().motion("fear", seconds=3, seed=3)
+    assert len(motion) == 180
+    assert motion.seconds == 3
+    assert same(motion, engine().motion("fear", seconds=3, seed=3))
+    assert not same(motion, engine().motion("fear", seconds=3, seed=4))
+    assert engine().motion("fear", seconds=3, seed=3, intensity=0.5).blendshapes.max() < motion.blendshapes.max()
+    assert np.abs(engine().motion("fear", seconds=3, seed=3, loop=True).rotation_deg[-1]).max() < 0.01
+    with pytest.raises(OptionError, match="seconds is 11"):
+        engine().motion("fear", seconds=11)
+
+
 def test_frames_are_drawn_when_they_are_asked_for_and_forgotten_after() -> None:
     stream = engine().animate(one(), "fear", seconds=10).frames()
     memories = [weakref.ref(frame.base) for frame in islice(stream, 48)]
     alive = {id(memory()) for memory in memories if memory() is not None}
     assert len(alive) <= 1
     stream.close()
+
+
+def not_finite() -> Motion:
+    motion = random_motion(120)
+    motion.gaze_deg[7, 0] = np.inf
+    return motion
 
 
 @pytest.mark.parametrize(
@@ -144,6 +212,14 @@ def test_frames_are_drawn_when_they_are_asked_for_and_forgotten_after() -> None:
         ({"intensity": 1.6}, OptionError),
         ({"seed": -1}, OptionError),
         ({"seed": 2**63}, OptionError),
+        ({"emotion": {0: "joy", "fear": 0.5}}, OptionError),
+        ({"emotion": [(0, "joy"), (4, "fear")]}, OptionError),
+        ({"emotion": random_motion(119)}, OptionError),
+        ({"emotion": random_motion(601)}, OptionError),
+        ({"emotion": random_motion(120), "seconds": 3}, OptionError),
+        ({"emotion": {0: random_motion(120), 1: random_motion(180)}}, OptionError),
+        ({"emotion": {1: random_motion(120)}}, FaceIndexError),
+        ({"emotion": not_finite()}, MotionError),
     ],
 )
 def test_errors_come_from_animate_itself(options: dict, error: type[Exception]) -> None:

@@ -21,6 +21,7 @@ from engine.cli import ProgressBar, main
 from engine.errors import NoFaceError, UnknownEmotionError
 from engine.media.video import Video
 from engine.types import Box, Face, FaceMesh, HeadPose
+from tests.motions import random_motion, same
 
 SIZE = (96, 64)
 
@@ -43,9 +44,9 @@ class FakeEngine:
     def __init__(self, backend: str = "auto", *, max_side: int = 1920) -> None:
         self.calls.append({"backend": backend, "max_side": max_side})
 
-    def animate(self, image, emotion, *, seconds=4.0, intensity=1.0, seed=None, faces="all") -> Video:
+    def animate(self, image, emotion, *, seconds=None, intensity=1.0, seed=None, faces="all", loop=False) -> Video:
         self.calls.append({"image": image, "emotion": emotion, "seconds": seconds, "intensity": intensity})
-        self.calls[-1] |= {"seed": seed, "faces": faces}
+        self.calls[-1] |= {"seed": seed, "faces": faces, "loop": loop}
         if emotion == "envy":
             raise UnknownEmotionError("There is no emotion 'envy'; use one of joy, fear.")
 
@@ -56,6 +57,10 @@ class FakeEngine:
                 yield np.full((SIZE[1], SIZE[0], 3), 10 * step, np.uint8)
 
         return Video(render, 20, SIZE)
+
+    def motion(self, emotion, *, seconds=4.0, intensity=1.0, seed=None, loop=False) -> engine.Motion:
+        self.calls.append({"emotion": emotion, "seconds": seconds, "intensity": intensity, "seed": seed, "loop": loop})
+        return random_motion(round(60 * seconds))
 
     def find_faces(self, image) -> SimpleNamespace:
         if image == "wall.jpg":
@@ -74,11 +79,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 def test_animate_passes_every_option_on(tmp_path: Path, calls: list[dict], capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "fear.mp4"
-    options = "--seconds 3 --intensity 0.5 --seed 7 --faces 0,2 --max-side 640 --backend mock".split()
+    options = "--seconds 3 --intensity 0.5 --seed 7 --faces 0,2 --loop --max-side 640 --backend mock".split()
     assert main(["animate", "photo.jpg", "fear", "-o", str(out), *options]) == 0
     assert calls == [
         {"backend": "mock", "max_side": 640},
-        {"image": "photo.jpg", "emotion": "fear", "seconds": 3.0, "intensity": 0.5, "seed": 7, "faces": (0, 2)},
+        {"image": "photo.jpg", "emotion": "fear", "seconds": 3.0, "intensity": 0.5, "seed": 7, "faces": (0, 2)}
+        | {"loop": True},
     ]
     with av.open(str(out)) as container:
         assert container.streams.video[0].frames == 20
@@ -89,8 +95,45 @@ def test_animate_has_the_defaults_of_the_api(tmp_path: Path, calls: list[dict]) 
     assert main(["animate", "photo.jpg", "joy", "-o", str(tmp_path / "joy.mp4")]) == 0
     assert calls == [
         {"backend": "auto", "max_side": 1920},
-        {"image": "photo.jpg", "emotion": "joy", "seconds": 4.0, "intensity": 1.0, "seed": None, "faces": "all"},
+        {"image": "photo.jpg", "emotion": "joy", "seconds": None, "intensity": 1.0, "seed": None, "faces": "all"}
+        | {"loop": False},
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion"),
+    [
+        ("joy", "joy"),
+        ("joy:0.6+surprise:0.4", {"joy": 0.6, "surprise": 0.4}),
+        ("joy:0.5", {"joy": 0.5}),
+        ("0=neutral,1.5=surprise", [(0, "neutral"), (1.5, "surprise")]),
+        ("0=joy:0.5,2=joy:0.5+fear:0.5", [(0, {"joy": 0.5}), (2, {"joy": 0.5, "fear": 0.5})]),
+    ],
+)
+def test_mixes_and_timelines_are_read(tmp_path: Path, calls: list[dict], text: str, emotion) -> None:
+    assert main(["animate", "photo.jpg", text, "-o", str(tmp_path / "joy.mp4"), "--quiet"]) == 0
+    assert main(["motion", text, "-o", str(tmp_path / "joy.npz")]) == 0
+    assert [call["emotion"] for call in calls if "emotion" in call] == [emotion, emotion]
+
+
+@pytest.mark.parametrize("name", ["nod.npz", "NOD.CSV"])
+def test_a_motion_s_file_is_animated(tmp_path: Path, calls: list[dict], name: str) -> None:
+    random_motion(120).save(tmp_path / name)
+    assert main(["animate", "photo.jpg", str(tmp_path / name), "-o", str(tmp_path / "nod.mp4"), "--quiet"]) == 0
+    assert same(calls[-1]["emotion"], engine.Motion.load(tmp_path / name))
+
+
+def test_motion_writes_a_file_and_a_picture(
+    tmp_path: Path, calls: list[dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, plot = tmp_path / "fear.csv", tmp_path / "tracks.png"
+    options = "--seconds 3 --intensity 0.5 --seed 7 --loop".split()
+    assert main(["motion", "fear", "-o", str(out), "--plot", str(plot), *options]) == 0
+    assert calls[-1] == {"emotion": "fear", "seconds": 3.0, "intensity": 0.5, "seed": 7, "loop": True}
+    assert len(engine.Motion.load(out)) == 180
+    with Pillow.open(plot) as image:
+        assert image.width > image.height > 500
+    assert capsys.readouterr().out.splitlines() == [f"{out}: 180 frames, 3 seconds", str(plot)]
 
 
 def test_quiet_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +148,12 @@ def test_quiet_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["animate", "photo.jpg", "joy", "-o", "{}/no/joy.mp4"], "There is no folder"),
         (["animate", "photo.jpg", "joy", "-o", "{}/joy.avi"], "must end in .mp4"),
         (["animate", "photo.jpg", "joy", "-o", "{}"], "is a folder"),
+        (["animate", "photo.jpg", "joy:much", "-o", "{}/joy.mp4"], "'joy:much' can't be read"),
+        (["animate", "photo.jpg", "0=joy,fear", "-o", "{}/joy.mp4"], "'0=joy,fear' can't be read"),
+        (["animate", "photo.jpg", "{}/no.csv", "-o", "{}/joy.mp4"], "There is no motion file"),
+        (["motion", "joy"], "Nothing would be written"),
+        (["motion", "joy", "-o", "{}/joy.bvh"], "must end in .npz"),
+        (["motion", "joy", "--plot", "{}/joy.gif"], "must end in .png"),
         (["faces", "wall.jpg", "-o", "{}/faces.png"], "No face was found"),
         (["faces", "photo.jpg", "-o", "{}/faces.gif"], "must end in .png"),
     ],

@@ -14,6 +14,7 @@ TREE = {
     "NoFaceError": errors.InputError,
     "FaceIndexError": IndexError,
     "UnknownEmotionError": errors.InputError,
+    "MotionError": errors.InputError,
     "OptionError": errors.InputError,
     "OutputError": OSError,
     "BackendError": RuntimeError,

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.mesh import BLENDSHAPES
 from engine.motion.own_expression import keep_what_fits
-from engine.motion.perform import perform
+from tests.motions import perform
 
 SMILES = [BLENDSHAPES.index(f"mouthSmile{side}") for side in ("Left", "Right")]
 

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 import engine
-from engine import cli
+from engine import Motion, cli
+from engine.options import clip_seconds, read_emotion
+from tests.motions import random_motion
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -27,24 +29,32 @@ def test_commands(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done = []
     monkeypatch.setattr(cli, "_animate", done.append)
     monkeypatch.setattr(cli, "_faces", done.append)
+    monkeypatch.setattr(cli, "_motion", done.append)
     _, *arguments = shlex.split(line, comments=True)
     assert cli.main(arguments) == 0
     assert done or arguments == ["emotions"]
 
 
-def test_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    saved = []
+def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved, names = [], {}
 
     class FakeEngine:
         def prepare(self, image: str) -> str:
             return image
 
-        def animate(self, image, emotion, *, seconds=4.0, intensity=1.0, seed=None, faces="all") -> SimpleNamespace:
-            assert isinstance(emotion, (str, dict))
+        def animate(self, image, emotion, *, seconds=None, intensity=1.0, seed=None, faces="all", loop=False):
+            length = clip_seconds(emotion, seconds)
+            read_emotion(emotion, length)
             return SimpleNamespace(save=saved.append)
 
+        def motion(self, emotion, *, seconds=4.0, intensity=1.0, seed=None, loop=False) -> Motion:
+            return random_motion(round(60 * seconds))
+
     monkeypatch.setattr(engine, "Engine", FakeEngine, raising=False)
+    monkeypatch.chdir(tmp_path)
+    random_motion(1000).save("phone.csv")
     for block in blocks("python"):
-        exec(block, {})
-    assert saved == ["fear.mp4", "two.mp4"]
+        exec(block, names)
+    assert saved == ["fear.mp4", "two.mp4", "mixed.mp4", "story.mp4", "loop.mp4", "edited.mp4", "captured.mp4"]
+    assert (tmp_path / "fear.csv").exists()
     assert COMMANDS

@@ -19,7 +19,7 @@ def keep_what_fits(motion: Motion, own: Floats) -> Motion:
     shows the larger of what it had and what it shall have.
     """
     wanted = motion.blendshapes.max(0)
-    fits = np.where(own > CLEARLY_SHOWN, np.minimum(own, wanted), 0)
+    fits = np.where(np.minimum(own, wanted) > CLEARLY_SHOWN, np.minimum(own, wanted), 0)
     if not fits.any():
         return motion
     release = motion.release * (1 - fits.sum() / own.sum())

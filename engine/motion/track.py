@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 
+import numpy as np
+
+from engine.errors import MotionError
+from engine.motion import files
 from engine.types import Floats
 
-FPS = 60
+FPS = files.FPS
+WIDTHS = {"blendshapes": 52, "release": None, "rotation_deg": 3, "shift_cm": 3, "gaze_deg": 4, "body_cm": 3}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Motion:
     """Tracks of T frames. All zero is the photo as it is. Slicing gives a Motion of those frames.
 
-    Angles and shifts are in the head's own frame: x to the picture's right, y down, z away from the viewer.
+    The arrays are float32 copies of what is given. They may be edited in place, as in motion.gaze_deg[:] = 0;
+    `dataclasses.replace` exchanges one. Angles and shifts are in the head's own frame: x to the picture's right, y
+    down, z away from the viewer.
+
+    Raises MotionError if the tracks aren't of one length and of their widths, or have numbers that aren't finite.
     """
 
     blendshapes: Floats  # (T, 52) weights in the order of engine.mesh.BLENDSHAPES; above 1 exaggerates
@@ -25,8 +35,53 @@ class Motion:
     gaze_deg: Floats  # (T, 4) right eye's x (to the picture's right) and y (down), then the left eye's
     body_cm: Floats  # (T, 3) of shoulders and chest
 
+    def __post_init__(self) -> None:
+        frames = len(np.atleast_1d(self.blendshapes))
+        for name, width in WIDTHS.items():
+            try:
+                track = np.array(getattr(self, name), np.float32)
+            except (TypeError, ValueError):
+                raise MotionError(f"The motion's {name} is not an array of numbers.") from None
+            shape = (frames,) if width is None else (frames, width)
+            if track.shape != shape:
+                raise MotionError(
+                    f"The motion's {name} has the shape {track.shape}; make it {shape}, as the blendshapes need it."
+                )
+            if not np.isfinite(track).all():
+                raise MotionError(f"The motion's {name} has numbers that aren't finite; replace them.")
+            object.__setattr__(self, name, track)
+
     def __len__(self) -> int:
         return len(self.release)
 
     def __getitem__(self, frames: slice) -> Motion:
-        return Motion(*(getattr(self, field.name)[frames] for field in fields(self)))
+        return Motion(**{name: track[frames] for name, track in self.tracks().items()})
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self) / FPS
+
+    def tracks(self) -> dict[str, Floats]:
+        """The arrays themselves, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a file, which appears only when it is complete.
+
+        path: ends in .npz (everything) or .csv (Live Link Face: blendshapes and the angles of head and eyes, without
+            release, shift_cm and body_cm; see `engine.motion.live_link`).
+
+        Raises OutputError if it can't be written.
+        """
+        files.write(path, self.tracks())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Motion:
+        """Reads a file that `save` wrote, or a capture of a phone (Live Link Face CSV, any frame rate).
+
+        A CSV says the whole expression: its release is 1 throughout, shift_cm and body_cm are 0.
+
+        Raises MotionError if there is no such file, or no motion in it.
+        """
+        return cls(**files.read(path, tuple(WIDTHS)))

@@ -13,9 +13,9 @@ from pathlib import Path
 import PIL.Image
 
 from engine.composite import render_frames
-from engine.motion.perform import perform
 from engine.types import Image
 from tests.clips import one
+from tests.motions import perform
 from tests.perception import backend, bundle
 
 FOLDER = Path(__file__).parent

@@ -1,0 +1,112 @@
+"""The motions of all faces of a clip, from what they are asked to do: what goes into the motion network and comes out.
+
+The network is trained and exported by `export/motion`; `export.motion.build` says what each tensor means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.backends.base import Runner
+from engine.mesh import BLENDSHAPES
+from engine.motion.own_expression import keep_what_fits
+from engine.motion.script import Script
+from engine.motion.track import FPS, Motion
+from engine.types import Floats
+
+KNOTS_PER_SECOND = 15
+KNOTS_BEYOND = 3  # of the last frame: each place between two knots is made from four
+KNOT_MULTIPLE = 4
+NOISE_CHANNELS, STYLE_SIZE = 47, 8
+LONGEST_NOISE_KNOTS = 156  # of ten seconds
+APEX = (0.35, 0.75)  # of the clip: where an expression is strongest
+EXPRESSION = [i for i, name in enumerate(BLENDSHAPES) if not name.startswith(("_neutral", "eyeBlink", "eyeLook"))]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the photo shows of one face."""
+
+    readings: Floats  # (52,) blendshapes as the network reads them
+    own: Floats  # (52,) the part of them that another expression replaces
+    head_deg: Floats  # (3,) pitch, yaw and roll of the head, as in `Motion`
+
+
+NOTHING_SHOWN = Shown(np.zeros(52), np.zeros(52), np.zeros(3))  # no expression, straight ahead
+
+
+class MotionGenerator:
+    """Gives faces motions.
+
+    network: `motion.onnx`, opened.
+    """
+
+    def __init__(self, network: Runner) -> None:
+        self._network = network
+
+    def generate(
+        self,
+        scripts: Mapping[int, Script],
+        shown: Mapping[int, Shown],
+        *,
+        seconds: float,
+        intensity: float,
+        seed: int,
+    ) -> dict[int, Motion]:
+        """A motion of round(60 * seconds) frames for each face; the first frame is the photo.
+
+        Args:
+            scripts: What each face does, by its number.
+            shown: What the photo shows of it.
+            seconds: 2 to 10.
+            intensity: 0 to 1.5.
+            seed: Same arguments, same numbers.
+        """
+        if not scripts:
+            return {}
+        knots = knots_for(seconds)
+        knot_seconds = np.maximum(0, (np.arange(knots) - 1) / KNOTS_PER_SECOND)
+        drawn = [draw(seed, face) for face in scripts]
+        count = len(scripts)
+        tracks = self._network(
+            noise=np.stack([noise[:, :knots] for noise, _ in drawn]),
+            style=np.stack([style for _, style in drawn]),
+            emotions=np.stack([script.weights(knot_seconds).T for script in scripts.values()]).astype(np.float32),
+            intensity=np.full(count, intensity, np.float32),
+            seconds=np.full(count, seconds, np.float32),
+            own=np.stack([shown[face].readings for face in scripts]).astype(np.float32),
+            pose_deg=np.stack([shown[face].head_deg for face in scripts]).astype(np.float32),
+        )
+        frames = round(seconds * FPS)
+        motions = {
+            face: Motion(**{name: track[i, :frames] for name, track in tracks.items()})
+            for i, face in enumerate(scripts)
+        }
+        for face, motion in motions.items():
+            if len(scripts[face].steps) == 1:
+                keep_apex_in_the_middle(motion)
+        return {face: keep_what_fits(motion, shown[face].own) for face, motion in motions.items()}
+
+
+def keep_apex_in_the_middle(motion: Motion) -> None:
+    """Weakens, in place, what would be stronger before or after the middle of the clip than in it."""
+    shapes = motion.blendshapes[:, EXPRESSION]
+    level = np.abs(shapes).sum(1)
+    most = level[round(APEX[0] * len(level)) : round(APEX[1] * len(level))].max()
+    motion.blendshapes[:, EXPRESSION] = shapes * (most / np.maximum(level, max(most, 1e-6)))[:, None]
+
+
+def knots_for(seconds: float) -> int:
+    """The smallest number of knots that the network takes and that covers the clip."""
+    needed = int(np.ceil(seconds * KNOTS_PER_SECOND)) + KNOTS_BEYOND
+    return -(-needed // KNOT_MULTIPLE) * KNOT_MULTIPLE
+
+
+def draw(seed: int, face: int) -> tuple[Floats, Floats]:
+    """The noise (47, 156) and the style (8,) of one face: how this person moves, whatever the emotion."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, face])))
+    style = rng.standard_normal(STYLE_SIZE, np.float32)
+    return rng.standard_normal((LONGEST_NOISE_KNOTS, NOISE_CHANNELS), np.float32).T, style

@@ -1,0 +1,105 @@
+"""What `Engine` is asked for: checked, and made into what the stages take."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any, Literal, TypeGuard
+
+from engine.errors import FaceIndexError, OptionError, UnknownEmotionError
+from engine.motion.script import Script, Wanted
+from engine.motion.track import FPS, Motion
+from engine.types import FaceMesh
+
+SECONDS = (2.0, 10.0)
+DEFAULT_SECONDS = 4.0
+INTENSITY = (0.0, 1.5)
+SMALLEST_FACE_PX = 48  # of a face's box: smaller ones have too few pixels to move
+SEED_LIMIT = 2**63
+
+Part = Wanted | Motion  # of one face
+Faces = Literal["all"] | Sequence[int]
+
+
+def per_face(emotion: Part | Mapping[int, Part]) -> TypeGuard[Mapping[int, Part]]:
+    """Whether it is a mapping of faces' numbers; one of emotions' names is a mix for everybody."""
+    return isinstance(emotion, Mapping) and any(isinstance(key, Integral) for key in emotion)
+
+
+def clip_seconds(emotion: Part | Mapping[int, Part], seconds: float | None) -> float:
+    """The clip's length: as asked, else that of the motions that were given, else 4 seconds.
+
+    Raises OptionError for a length that can't be made, and where motions are of another one.
+    """
+    parts: Iterable[Any] = emotion.values() if per_face(emotion) else [emotion]
+    lengths = {part.seconds for part in parts if isinstance(part, Motion)}
+    if len(lengths) > 1:
+        raise OptionError(
+            f"The motions last {' and '.join(f'{length:.4g}' for length in sorted(lengths))} seconds; "
+            "make them equally long, for example motion[:240]."
+        )
+    if lengths:
+        (length,) = lengths
+        if seconds is not None and round(seconds * FPS) != round(length * FPS):
+            raise OptionError(f"seconds is {seconds:g}, but the motion lasts {length:.4g}; leave seconds out.")
+        if not SECONDS[0] <= length <= SECONDS[1]:
+            raise OptionError(
+                f"The motion lasts {length:.4g} seconds; give {SECONDS[0]:g} to {SECONDS[1]:g} of it, "
+                "for example motion[:240]."
+            )
+        return float(length)
+    wanted = DEFAULT_SECONDS if seconds is None else seconds
+    if not SECONDS[0] <= wanted <= SECONDS[1]:
+        raise OptionError(f"seconds is {wanted:g}; give a number from {SECONDS[0]:g} to {SECONDS[1]:g}.")
+    return wanted
+
+
+def read_emotion(emotion: Part | Mapping[int, Part], seconds: float) -> Script | Motion | dict[int, Script | Motion]:
+    """What everybody shall do, or what each face shall; raises UnknownEmotionError or OptionError."""
+    if isinstance(emotion, Motion):
+        return emotion
+    if not per_face(emotion):
+        if isinstance(emotion, Mapping) and not emotion:
+            raise UnknownEmotionError("No face was given an emotion; name at least one, as in {0: 'joy'}.")
+        return Script.parse(emotion, seconds)  # type: ignore[arg-type]
+    for key in emotion:
+        if not isinstance(key, Integral):
+            raise OptionError(f"{key!r} is not the number of a face; give faces numbers, and each a mix of its own.")
+    return {
+        int(face): part if isinstance(part, Motion) else Script.parse(part, seconds) for face, part in emotion.items()
+    }
+
+
+def check_intensity(intensity: float) -> None:
+    """Raises OptionError."""
+    if not INTENSITY[0] <= intensity <= INTENSITY[1]:
+        raise OptionError(f"intensity is {intensity:g}; give a number from {INTENSITY[0]:g} to {INTENSITY[1]:g}.")
+
+
+def drawn_seed(seed: int | None) -> int:
+    """The seed itself, or a new one; raises OptionError."""
+    if seed is None:
+        return secrets.randbits(32)
+    if not 0 <= seed < SEED_LIMIT:
+        raise OptionError(f"seed is {seed}; give a whole number from 0 to {SEED_LIMIT - 1}.")
+    return seed
+
+
+def chosen_faces(meshes: Sequence[FaceMesh | None], named: Iterable[int], faces: Faces) -> list[int]:
+    """The numbers of the faces that move, of those that have a mesh.
+
+    named: Faces that were given an emotion. Raises FaceIndexError for one that isn't there or can't move.
+    """
+    able = [i for i, mesh in enumerate(meshes) if mesh is not None]
+    asked = [] if isinstance(faces, str) else [int(i) for i in faces]
+    if isinstance(faces, str) and faces != "all":
+        raise FaceIndexError(f"faces is '{faces}'; give 'all' or the numbers of faces, as in [0, 2].")
+    if not isinstance(faces, str) and not asked:
+        raise FaceIndexError("faces is empty; give 'all' or the numbers of faces, as in [0, 2].")
+    for i in [*asked, *named]:
+        if not 0 <= i < len(meshes):
+            raise FaceIndexError(f"There is no face {i}; the photo has {len(meshes)}, numbered from 0, left to right.")
+        if i not in able:
+            raise FaceIndexError(f"Face {i} is under {SMALLEST_FACE_PX} pixels and can't be animated; leave it out.")
+    return asked or able

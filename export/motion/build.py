@@ -1,0 +1,115 @@
+"""Exports the trained motion network and the layer that plays its scores as one graph.
+
+python -m export.motion.build --corpus corpus.npz --checkpoint checkpoint.pt --weights engine/weights
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from export.manifest import write_manifest_row
+from export.motion.network import ScoreField, flow
+from export.motion.performer import DETAILS, Performer
+from export.motion.score import CHANNELS, KNOT_FPS, Scale
+from export.motion.train import about
+
+FLOW_STEPS = 3
+INPUTS = ("noise", "emotions", "intensity", "seconds", "style", "own", "pose_deg")
+OUTPUTS = ("blendshapes", "release", "rotation_deg", "shift_cm", "gaze_deg", "body_cm")
+
+
+class MotionNetwork(nn.Module):
+    """Noise and wishes -> tracks, for all faces of a photo at once."""
+
+    def __init__(self, field: ScoreField, scale: Scale, steps: int = FLOW_STEPS) -> None:
+        super().__init__()
+        self.field, self.performer, self.steps = field, Performer(scale), steps
+
+    def forward(
+        self,
+        noise: Tensor,
+        emotions: Tensor,
+        intensity: Tensor,
+        seconds: Tensor,
+        style: Tensor,
+        own: Tensor,
+        pose: Tensor,
+    ) -> list[Tensor]:
+        """noise (F, 47, K) standard normal; emotions (F, 6, K) weights; intensity, seconds (F,); style (F, 8) standard
+        normal; own (F, 52) the photo's readings; pose (F, 3) of the photo's head, degrees. K is a multiple of 4, knot k
+        is at (k - 1) / 15 s. -> OUTPUTS, with 4 (K - 3) frames; see `Performer`.
+        """
+        time = ((torch.arange(noise.shape[2], dtype=noise.dtype) - 1) / KNOT_FPS)[None]
+        clip = seconds[:, None]
+        clock = torch.stack([0 * clip + time / 5 - 1, (clip - time) / 5 - 1, 2 * time / clip - 1], 1)
+        started, details = noise.split([CHANNELS, DETAILS], 1)
+        score = flow(self.field, started, torch.cat([emotions, clock], 1), about(style, own, pose), self.steps)
+        asked = (emotions.flatten(1).amax(1) > 0).to(noise.dtype)  # a neutral face keeps the photo's expression
+        tracks: list[Tensor] = self.performer(score, details, emotions, intensity * asked, seconds)
+        return tracks
+
+
+def example_inputs(faces: int = 2, knots: int = 36) -> dict[str, Tensor]:
+    values = (
+        torch.randn(faces, CHANNELS + DETAILS, knots, generator=torch.Generator().manual_seed(0)),
+        torch.zeros(faces, 6, knots),
+        torch.ones(faces),
+        torch.full((faces,), 2.0),
+        torch.zeros(faces, 8),
+        torch.zeros(faces, 52),
+        torch.zeros(faces, 3),
+    )
+    return dict(zip(INPUTS, values, strict=True))
+
+
+def load(corpus: Path, checkpoint: Path) -> MotionNetwork:
+    """The running mean of the trained weights, and the corpus's scale."""
+    with np.load(corpus) as stored:
+        scale = Scale(stored["axes"], stored["mean"], stored["spread"])
+    averaged = torch.optim.swa_utils.AveragedModel(ScoreField())
+    averaged.load_state_dict(torch.load(checkpoint, map_location="cpu")["mean"])
+    field = averaged.module
+    assert isinstance(field, ScoreField)
+    return MotionNetwork(field, scale).eval()
+
+
+def export_onnx(network: MotionNetwork, path: Path) -> None:
+    """Writes the graph with any number of faces and knots, opset 20."""
+    inputs = example_inputs()
+    axes = {name: {0: "faces", 2: "knots"} if inputs[name].ndim == 3 else {0: "faces"} for name in INPUTS}
+    torch.onnx.export(
+        network,
+        tuple(inputs.values()),
+        str(path),
+        input_names=list(INPUTS),
+        output_names=list(OUTPUTS),
+        dynamic_axes=axes | {name: {0: "faces", 1: "frames"} for name in OUTPUTS},
+        opset_version=20,
+        dynamo=False,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=Path("engine/weights"))
+    options = parser.parse_args()
+    export_onnx(load(options.corpus, options.checkpoint), options.weights / "motion.onnx")
+    write_manifest_row(
+        options.weights,
+        file="motion.onnx",
+        network="motion generator: flow matching over time, and the layer that plays its scores",
+        source="this project, export/motion",
+        licence="Apache-2.0",
+        training_data="clips simulated from published figures; statistics of Live Link Face curves by alex_rom (MIT)",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""What each emotion does: muscles with their odds, timing, head and eyes.
+
+Action units and their percentages: Ekman and Friesen's EMFACS and Du, Tao and Martinez (PNAS 2014). Onset times:
+Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own: set by
+looking at faces, anger's also by how an expression classifier read some two dozen hand-made variants, so that this
+classifier's reading of anger is no independent measure. A weight above 1 exaggerates the basis, whose shapes are
+moderate ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Blendshapes that one muscle or group of muscles moves together; "browDown" stands for both its sides."""
+
+    weights: Mapping[str, float]
+    probability: float = 1.0  # share of clips that show it
+
+
+@dataclass(frozen=True)
+class Emotion:
+    """Ranges are (low, high) of what a clip draws from, evenly."""
+
+    units: tuple[Unit, ...]
+    onset_seconds: tuple[float, float]
+    offset_per_onset: tuple[float, float]
+    kept_at_end: tuple[float, float]  # share of the expression that the clip ends with
+    pulses: tuple[int, int] = (1, 1)  # how often it swells in ten seconds
+    pitch_deg: tuple[float, float] = (0.0, 0.0)  # of the head at the apex, down is positive
+    aside_deg: float = 1.5  # SD of yaw and roll at the apex
+    forward_cm: tuple[float, float] = (0.0, 0.0)
+    head_speed: float = 1.0  # how fast the head follows the face
+    idle_deg: float = 0.8  # SD of the head's idle motion
+    blinks_per_minute: tuple[float, float] = (11.0, 16.0)
+    partial_blinks: float = 0.5
+    fixation_seconds: tuple[float, float] = (0.5, 1.3)
+    gaze_spread_deg: tuple[float, float] = (4.0, 2.0)  # SD sideways and up-down
+    gaze_down_deg: float = 0.0
+
+
+NEUTRAL = Emotion(units=(), onset_seconds=(0.6, 1.0), offset_per_onset=(1.0, 1.0), kept_at_end=(1.0, 1.0))
+
+PERFORMED: Mapping[str, Emotion] = {
+    "joy": Emotion(
+        units=(
+            Unit({"mouthSmile": 0.95, "mouthDimple": 0.2, "cheekSquint": 0.3}),
+            Unit({"mouthUpperUp": 0.25, "mouthLowerDown": 0.15, "jawOpen": 0.10}),
+            Unit({"cheekSquint": 0.5, "eyeSquint": 0.45}, 0.75),
+            Unit({"jawOpen": 0.12, "mouthLowerDown": 0.1}, 0.35),
+            Unit({"browOuterUp": 0.25, "browInnerUp": 0.2}, 0.3),
+        ),
+        onset_seconds=(0.4, 0.8),
+        offset_per_onset=(1.5, 2.5),
+        kept_at_end=(0.6, 0.85),
+        pulses=(1, 3),
+        pitch_deg=(-4.5, -2.0),
+        aside_deg=2.5,
+        head_speed=1.3,
+        idle_deg=1.1,
+        blinks_per_minute=(8.0, 16.0),
+        gaze_spread_deg=(2.5, 1.2),
+    ),
+    "fear": Emotion(
+        units=(
+            Unit({"browInnerUp": 1.3, "browOuterUp": 0.45, "browDown": 0.35}),
+            Unit({"eyeWide": 1.3}),
+            Unit({"mouthStretch": 1.2, "mouthLowerDown": 0.5, "mouthFrown": 0.4}),
+            Unit({"jawOpen": 0.3}),
+            Unit({"jawOpen": 0.15, "mouthLowerDown": 0.2}, 0.33),
+        ),
+        onset_seconds=(0.2, 0.4),
+        offset_per_onset=(3.0, 5.0),
+        kept_at_end=(0.7, 0.95),
+        pitch_deg=(-3.0, -1.0),
+        aside_deg=2.0,
+        forward_cm=(-0.8, -0.3),
+        head_speed=1.6,
+        idle_deg=0.5,
+        blinks_per_minute=(3.0, 9.0),
+        partial_blinks=0.55,
+        fixation_seconds=(0.35, 0.9),
+        gaze_spread_deg=(5.0, 1.5),
+    ),
+    "anger": Emotion(
+        units=(
+            Unit({"browDown": 1.9, "browInnerUp": -0.8, "browOuterUp": 0.5}),
+            Unit({"noseSneer": 0.85, "mouthUpperUp": 0.35}),
+            Unit({"eyeSquint": 1.0}),
+            Unit({"mouthLowerDown": 0.6, "jawOpen": 0.46, "mouthFunnel": 0.25, "mouthFrown": 0.6}),
+            Unit({"mouthLowerDown": 0.2, "mouthStretch": 0.2}, 0.5),
+            Unit({"jawForward": 0.4}, 0.3),
+        ),
+        onset_seconds=(0.3, 0.7),
+        offset_per_onset=(2.0, 3.5),
+        kept_at_end=(0.65, 0.9),
+        pulses=(1, 2),
+        pitch_deg=(2.5, 5.0),
+        forward_cm=(0.3, 0.9),
+        idle_deg=0.8,
+        blinks_per_minute=(30.0, 41.0),
+        fixation_seconds=(0.8, 1.8),
+        gaze_spread_deg=(1.2, 0.7),
+    ),
+    "sadness": Emotion(
+        units=(
+            Unit({"browInnerUp": 1.8, "browDown": 0.4}),
+            Unit({"mouthFrown": 1.6, "mouthShrugLower": 0.6}),
+            Unit({"eyeSquint": 0.4}),
+            Unit({"mouthShrugLower": 0.35, "mouthPress": 0.2}, 0.67),
+            Unit({"cheekSquint": 0.3}, 0.5),
+        ),
+        onset_seconds=(0.9, 2.0),
+        offset_per_onset=(1.8, 2.4),
+        kept_at_end=(0.75, 1.0),
+        pitch_deg=(2.5, 6.0),
+        aside_deg=2.0,
+        head_speed=0.6,
+        idle_deg=0.6,
+        blinks_per_minute=(22.0, 38.0),
+        partial_blinks=0.45,
+        gaze_spread_deg=(2.0, 1.5),
+        gaze_down_deg=5.0,
+    ),
+    "disgust": Emotion(
+        units=(
+            Unit({"noseSneer": 1.3, "mouthUpperUp": 0.05}),
+            Unit({"mouthFrown": 0.95, "mouthShrugLower": 0.85, "mouthShrugUpper": 0.2}),
+            Unit({"browDown": 0.8, "eyeSquint": 0.8}),
+            Unit({"cheekSquint": 0.5}, 0.6),
+            Unit({"browDown": 0.3}, 0.31),
+        ),
+        onset_seconds=(0.25, 0.5),
+        offset_per_onset=(1.5, 2.5),
+        kept_at_end=(0.5, 0.8),
+        pitch_deg=(-3.5, -1.5),
+        aside_deg=4.0,
+        forward_cm=(-0.6, -0.1),
+        blinks_per_minute=(10.0, 20.0),
+        gaze_spread_deg=(4.0, 1.5),
+    ),
+    "surprise": Emotion(
+        units=(
+            Unit({"browInnerUp": 1.2, "browOuterUp": 1.2}),
+            Unit({"eyeWide": 1.1}),
+            Unit({"jawOpen": 0.55}),
+            Unit({"eyeWide": 0.3}, 0.66),
+            Unit({"mouthFunnel": 0.25}, 0.4),
+        ),
+        onset_seconds=(0.15, 0.3),
+        offset_per_onset=(2.5, 4.0),
+        kept_at_end=(0.4, 0.75),
+        pitch_deg=(-4.0, -2.0),
+        forward_cm=(-0.5, -0.1),
+        head_speed=1.0,
+        blinks_per_minute=(4.0, 10.0),
+        gaze_spread_deg=(2.0, 1.0),
+    ),
+    "neutral": NEUTRAL,
+}

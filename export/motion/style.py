@@ -1,0 +1,47 @@
+"""How one person moves, whatever the emotion: the global noise of the motion network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.mesh import BLENDSHAPES
+from engine.types import Floats
+
+STYLE_SIZE = 8
+SIDES = tuple(
+    (BLENDSHAPES.index(f"{name}Left"), BLENDSHAPES.index(f"{name}Right")) for name in ("mouthSmile", "browOuterUp")
+)
+EXPRESSIVE = tuple(i for i, name in enumerate(BLENDSHAPES) if not name.startswith(("_", "eyeBlink", "eyeLook")))
+
+
+@dataclass(frozen=True)
+class Style:
+    """One person's habits, from eight standard normal numbers."""
+
+    slowness: float  # of everything
+    expressivity: float
+    left_more: float  # share by which the left side moves further
+    left_lead_seconds: float
+    head_mobility: float
+    turn: float  # which way the head likes to turn, about -1 to 1
+    tilt: float
+    restlessness: float  # of gaze and lids
+
+    @classmethod
+    def of(cls, z: Floats, own: Floats) -> Style:
+        """z (8,), own (52,): the photo's readings. A lopsided smile stays one; a strong expression is left slowly."""
+        z = np.clip(z, -2.2, 2.2)
+        shown = float(np.clip(own[list(EXPRESSIVE)].sum() / 4, 0, 1))
+        lopsided = float(np.clip(np.mean([own[left] - own[right] for left, right in SIDES]), -0.3, 0.3))
+        return cls(
+            slowness=float(np.exp(0.14 * z[0])) * (1 + 0.25 * shown),
+            expressivity=float(np.exp(0.09 * z[1])),
+            left_more=float(0.03 + 0.04 * z[2] + 0.25 * lopsided),
+            left_lead_seconds=float(0.025 * z[3]),
+            head_mobility=float(np.exp(0.25 * z[4])),
+            turn=float(np.tanh(z[5])),
+            tilt=float(np.tanh(z[6])),
+            restlessness=float(np.exp(0.12 * z[7])),
+        )

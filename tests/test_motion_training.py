@@ -1,0 +1,151 @@
+"""The motion network's training set keeps to what is known of faces, scores say all of it, training can be resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("scipy")
+
+import onnxruntime  # noqa: E402
+
+from engine.mesh import BLENDSHAPES  # noqa: E402
+from export.motion import corpus, score  # noqa: E402
+from export.motion.build import INPUTS, MotionNetwork, example_inputs, export_onnx  # noqa: E402
+from export.motion.captured import CapturedMotion  # noqa: E402
+from export.motion.evaluate import no_chance  # noqa: E402
+from export.motion.facts import PERFORMED  # noqa: E402
+from export.motion.network import ScoreField  # noqa: E402
+from export.motion.performer import Performer  # noqa: E402
+from export.motion.simulator import Performance, simulate  # noqa: E402
+from export.motion.style import Style  # noqa: E402
+from export.motion.train import Trainer  # noqa: E402
+
+SECONDS = 4.0
+KNOTS = corpus.knots_for(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up capture: every muscle comes and goes in its own time."""
+    path = tmp_path_factory.mktemp("captured")
+    t = np.arange(1200) / 30
+    names = [name[0].upper() + name[1:] for name in BLENDSHAPES if name != "_neutral"]
+    speeds = np.random.default_rng(0).uniform(0.2, 0.6, len(names))
+    values = 0.5 - 0.5 * np.cos(2 * np.pi * t[:, None] * speeds)
+    lines = [",".join(["Timecode", *names])]
+    lines += [",".join(["0", *(f"{value:.4f}" for value in row)]) for row in values**3]
+    (path / "take.csv").write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def captured(folder: Path) -> CapturedMotion:
+    return CapturedMotion.read(sorted(folder.glob("*.csv")))
+
+
+def played(emotion: str, seed: int, captured: CapturedMotion, seconds: float = SECONDS) -> Performance:
+    rng = np.random.default_rng(seed)
+    style = Style.of(rng.normal(size=8), np.zeros(52))
+    frames = score.frames_of(corpus.knots_for(seconds))
+    return simulate([(0.0, {emotion: 1.0})], seconds, frames, style, np.zeros(3), captured, rng)
+
+
+def test_splines_reproduce_straight_lines() -> None:
+    line = (np.arange(KNOTS) - 1) / score.KNOT_FPS
+    np.testing.assert_allclose(score.spline_matrix(KNOTS) @ line, np.arange(score.frames_of(KNOTS)) / 60, atol=1e-12)
+
+
+def test_a_score_says_all_of_a_performance(captured: CapturedMotion) -> None:
+    clips = [played("anger", seed, captured) for seed in range(12)]
+    parts = [score.written(clip, corpus.fit_matrix(KNOTS)) for clip in clips]
+    scale = score.Scale.of(*(np.concatenate([part[i] for part in parts]) for i in range(2)))
+    standard = np.stack([scale.standard(*part) for part in parts])
+    found = Performer(scale)(
+        torch.tensor(standard, dtype=torch.float32).transpose(1, 2),
+        no_chance(torch.zeros(len(clips), 4, KNOTS)),
+        torch.zeros(len(clips), 6, KNOTS),
+        torch.ones(len(clips)),
+        torch.full((len(clips),), SECONDS),
+    )
+    shapes, _, rotation, _, gaze, _ = (track.numpy() for track in found)
+    blink = BLENDSHAPES.index("eyeBlinkLeft")
+    for i, clip in enumerate(clips):
+        seen = np.delete(shapes[i], list(score.MOVED_BY_EVENTS), 1)
+        np.testing.assert_allclose(seen, np.delete(clip.blendshapes, list(score.MOVED_BY_EVENTS), 1), atol=0.25)
+        np.testing.assert_allclose(rotation[i], clip.posed_rotation_deg + clip.idle_rotation_deg, atol=0.6)
+        closing = np.flatnonzero((shapes[i][1:, blink] > 0) & (shapes[i][:-1, blink] == 0)) / 60
+        np.testing.assert_allclose(closing, [at for at, _ in clip.blinks], atol=0.04)
+        for at, target in zip(clip.gaze.seconds, clip.gaze.targets_deg, strict=True):
+            if at < SECONDS - 0.35:
+                np.testing.assert_allclose(gaze[i][round(60 * at) + 7, 0], target[0], atol=0.6)
+
+
+@pytest.mark.parametrize("emotion", [name for name, emotion in PERFORMED.items() if emotion.units])
+def test_simulated_expressions_come_in_their_time(emotion: str, captured: CapturedMotion) -> None:
+    """The courses' rises last as long as the facts say, and the apex lies in the middle of the clip."""
+    low, high = PERFORMED[emotion].onset_seconds
+    onsets = []
+    for seed in range(12):
+        level = np.abs(played(emotion, seed, captured).blendshapes).sum(1)[: round(60 * SECONDS)]
+        end = (level >= 0.9 * np.percentile(level, 90)).argmax()
+        onsets.append((end - (level >= 0.1 * level.max()).argmax()) / 60)
+        assert level[84:180].max() > 0.93 * level.max()
+    assert 0.4 * low < np.median(onsets) < 1.6 * high
+
+
+def test_a_timeline_s_emotions_follow_each_other(captured: CapturedMotion) -> None:
+    steps = [(0.0, {}), (1.5, {"surprise": 1.0}), (3.5, {"joy": 1.0})]
+    rng = np.random.default_rng(0)
+    frames = score.frames_of(corpus.knots_for(6.0))
+    clip = simulate(steps, 6.0, frames, Style.of(np.zeros(8), np.zeros(52)), np.zeros(3), captured, rng)
+    brows, smile = (clip.blendshapes[:, BLENDSHAPES.index(name)] for name in ("browInnerUp", "mouthSmileLeft"))
+    assert np.abs(clip.blendshapes[:80]).max() < 0.05
+    assert brows[150] > 0.7 and smile[150] < 0.3
+    assert brows[330] < 0.5 and smile[330] > 0.5
+
+
+@pytest.fixture(scope="module")
+def small_corpus(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus")
+    np.savez(path / "readings.npz", blendshapes=np.zeros((2, 52)), pose_deg=np.zeros((2, 3)))
+    corpus.build(folder, path / "readings.npz", path / "corpus.npz", clips=7 * 80, seed=1, processes=1)
+    return path / "corpus.npz"
+
+
+def test_training_lowers_the_loss_and_goes_on_where_it_was(small_corpus: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole = Trainer(small_corpus, tmp_path / "whole", batch=16, seed=1)
+    losses = [whole.learn() for _ in range(30)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    (tmp_path / "parts").mkdir()
+    first = Trainer(small_corpus, tmp_path / "parts", batch=16, seed=1)
+    for _ in range(15):
+        first.learn()
+    first.save()
+    second = Trainer(small_corpus, tmp_path / "parts", batch=16, seed=1)
+    assert [second.learn() for _ in range(15)] == pytest.approx(losses[15:], rel=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's exporter has many
+def test_the_exported_graph_is_the_network(small_corpus: Path, tmp_path: Path) -> None:
+    """For other numbers of faces and knots than it was exported with."""
+    with np.load(small_corpus) as stored:
+        scale = score.Scale(stored["axes"], stored["mean"], stored["spread"])
+    torch.manual_seed(0)
+    network = MotionNetwork(ScoreField(), scale).eval()
+    for weight in network.field.parameters():
+        torch.nn.init.normal_(weight, 0, 0.02)
+    export_onnx(network, tmp_path / "motion.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "motion.onnx", providers=["CPUExecutionProvider"])
+    for faces, knots in ((1, 36), (3, 64)):
+        inputs = example_inputs(faces, knots)
+        inputs["emotions"][:, 2] = 1
+        with torch.inference_mode():
+            expected = network(*(inputs[name] for name in INPUTS))
+        found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_allclose(a.numpy(), b, atol=1e-4)
