@@ -8,12 +8,14 @@ import numpy as np
 
 from engine.backends.base import Runner
 from engine.motion.track import Motion
+from engine.native import NativeWarp
 from engine.portrait.portrait import Portrait
 from engine.portrait.scene import Scene
 from engine.render.renderer import FaceRenderer, overlap
 from engine.types import Image
 
 BATCH_PIXELS = 3_000_000  # of the frames drawn at once: enough to keep the cores busy, little enough for the memory
+NATIVE_BATCH_PIXELS = 16_000_000  # the native warp takes little memory, and reads its weights once a batch
 
 
 def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner) -> Iterator[Image]:
@@ -29,7 +31,8 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner) -> 
             renderers[number] = portrait
     frames = len(next(iter(motions.values())))
     height, width = scene.backdrop.shape[:2]
-    batch = int(np.clip(BATCH_PIXELS // (height * width), 1, 8))
+    pixels = NATIVE_BATCH_PIXELS if isinstance(warp, NativeWarp) else BATCH_PIXELS
+    batch = int(np.clip(pixels // (height * width), 1, 8))
     try:
         for start in range(0, frames, batch):
             part = slice(start, min(start + batch, frames))

@@ -15,15 +15,15 @@ ENGINE = Path(__file__).parents[1] / "engine"
 # A module imports only from its own stage and from those above it. A name covers the modules below it; the longest
 # name that fits decides. A new module fails here until it has its place.
 STAGES = (
-    ("base", ("engine.errors", "engine.types", "engine.samples")),
-    ("backends", ("engine.backends", "engine.bundle")),
+    ("base", ("engine.errors", "engine.types", "engine.samples", "engine.media.output")),
+    ("backends", ("engine.backends", "engine.bundle", "engine.native")),
     ("photo", ("engine.media.read",)),
     ("faces", ("engine.detect", "engine.mesh", "engine.mesh_layout", "engine.segment", "engine.inpaint")),
     ("portrait", ("engine.portrait",)),
     ("motion", ("engine.emotions", "engine.motion")),
     ("frames", ("engine.render", "engine.composite")),
-    ("video", ("engine.media.output", "engine.media.draw", "engine.media.encode", "engine.media.video")),
-    ("api", ("engine.api", "engine")),
+    ("video", ("engine.media.draw", "engine.media.encode", "engine.media.plot", "engine.media.video")),
+    ("api", ("engine.options", "engine.api", "engine")),
     ("command line", ("engine.cli", "engine.__main__")),
 )
 ORDER = {name: place for place, (_, names) in enumerate(STAGES) for name in names}

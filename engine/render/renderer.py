@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from engine.backends.base import Runner
 from engine.motion.track import Motion
+from engine.native import NativeWarp
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import Portrait
 from engine.render.drive import frame_inputs
@@ -34,8 +35,11 @@ class FaceRenderer:
         inputs: dict[str, NDArray[np.generic]] = dict(frame_inputs(portrait, motion))
         if not self._still_behind:
             inputs |= behind_inputs(portrait, crop)
-        drawn = self._warp(**inputs)
-        crop[:] = drawn["frames"]
+        if isinstance(self._warp, NativeWarp):
+            drawn = self._warp.draw(crop, **inputs)
+        else:
+            drawn = self._warp(**inputs)
+            crop[:] = drawn["frames"]
         for name, rectangle in portrait.patches.items():
             crop[(slice(None), *rectangle.slices)] = drawn[f"{name}_frames"]
 
@@ -44,9 +48,9 @@ class FaceRenderer:
 
 
 def behind_inputs(portrait: Portrait, behind: Canvas) -> dict[str, NDArray[np.generic]]:
-    """What stands behind the person, for the crop (1 or T, h, w, 3) and each patch."""
+    """What stands behind the person, for the crop (1 or T, h, w, 3) and each patch; copies, as it is drawn over."""
     parts = {f"{name}_behind": behind[(slice(None), *box.slices)] for name, box in portrait.patches.items()}
-    return {name: np.ascontiguousarray(part) for name, part in ({"behind": behind} | parts).items()}
+    return {name: np.array(part, order="C") for name, part in ({"behind": behind} | parts).items()}
 
 
 def overlap(a: Rectangle, b: Rectangle) -> bool:

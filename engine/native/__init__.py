@@ -1,0 +1,8 @@
+"""Native code for the CPU, where the package was built with a C++ compiler; everything works without it."""
+
+from __future__ import annotations
+
+from engine.native.layered_warp import NativeWarp
+from engine.native.library import available
+
+__all__ = ["NativeWarp", "available"]

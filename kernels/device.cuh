@@ -1,0 +1,62 @@
+// What the device's layered warp and its patches share: reading packed images and coarse lattices, and laying over.
+#pragma once
+
+#include "maths.h"
+#include "native.h"
+
+#include <cstddef>
+
+namespace mien {
+
+__device__ float4 mix(float4 a, float4 b, float share) {
+    return {a.x + share * (b.x - a.x), a.y + share * (b.y - a.y), a.z + share * (b.z - a.z), a.w + share * (b.w - a.w)};
+}
+
+// One of some packed images at a place in its pixels, in grey levels and shares.
+__device__ float4 image_at(const MienImages &images, int which, float x, float y) {
+    const Corners c = corners_at(x, y, images.height, images.width);
+    const std::ptrdiff_t stride = images.width + 1;
+    const short4 *at = reinterpret_cast<const short4 *>(images.pixels) +
+                       (which * std::ptrdiff_t(images.height + 1) + c.y0) * stride + c.x0;
+    const auto level = [](short4 v) { return float4{float(v.x), float(v.y), float(v.z), float(v.w)}; };
+    const float4 found = mix(mix(level(at[0]), level(at[1]), c.right),
+                             mix(level(at[stride]), level(at[stride + 1]), c.right), c.below);
+    return {found.x * images.colour, found.y * images.colour, found.z * images.colour, found.w * images.alpha};
+}
+
+// The person at a place in the crop, darkened where skin folds.
+__device__ float4 person_at(const MienWarp &w, float x, float y, float strength) {
+    float4 found = image_at(w.source, 0, x, y);
+    if (strength != 0) {
+        const Corners c = corners_at(x, y, w.source.height, w.source.width);
+        const float *at = w.source_folds + std::ptrdiff_t(c.y0) * (w.source.width + 1) + c.x0;
+        const float *under = at + w.source.width + 1;
+        const float above = at[0] + c.right * (at[1] - at[0]), beneath = under[0] + c.right * (under[1] - under[0]);
+        const float kept = 1 - strength * (above + c.below * (beneath - above));
+        found = {found.x * kept, found.y * kept, found.z * kept, found.w};
+    }
+    return found;
+}
+
+__device__ void lay_over(float4 drawn, const std::uint8_t *behind, std::uint8_t *out) {
+    const float through = 1 - drawn.w, colours[3] = {drawn.x, drawn.y, drawn.z};
+    for (int c = 0; c < 3; ++c) {
+        out[c] = std::uint8_t(nearbyintf(clamp_to(colours[c] + through * behind[c], 255.0f)));
+    }
+}
+
+// x and y of a coarse lattice (frames x rows x columns x 3, two of them offsets) between nodes, and the third.
+__device__ float3 coarse_at(const float *coarse, int frame, int rows, int columns, float x, float y) {
+    const Corners c = corners_at(x, y, rows, columns);
+    const float *plane = coarse + std::ptrdiff_t(frame) * rows * columns * 3;
+    float found[3];
+    for (int k = 0; k < 3; ++k) {
+        const auto node = [&](int i, int j) { return plane[(i * columns + j) * 3 + k]; };
+        const float above = node(c.y0, c.x0) + c.right * (node(c.y0, c.x1) - node(c.y0, c.x0));
+        const float beneath = node(c.y1, c.x0) + c.right * (node(c.y1, c.x1) - node(c.y1, c.x0));
+        found[k] = above + c.below * (beneath - above);
+    }
+    return {found[0], found[1], found[2]};
+}
+
+} // namespace mien

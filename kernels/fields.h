@@ -1,0 +1,36 @@
+// The coarse half of the layered warp: from control points to where the skin at each node comes from.
+#pragma once
+
+#include "native.h"
+
+#include <vector>
+
+namespace mien {
+
+constexpr int kLanes = 16;               // x and y of the frames that one pass over the weights serves
+constexpr int kFramesAtOnce = kLanes / 2;
+
+// Nodes over a box of the crop, and what is found on them.
+struct Field {
+    MienGrid grid;
+    float half_inverse[2];     // takes pixels to units in which the box reaches from -1 to 1
+    std::vector<float> moved;  // nodes x kLanes: the displacement, pixels
+    std::vector<float> source; // kFramesAtOnce x nodes x 4: where the node's skin comes from less the node, pixels;
+                               // how strongly it folds there; 0
+
+    Field(const MienGrid &grid, float width, float height);
+    int nodes() const { return grid.rows * grid.columns; }
+    float *source_of(int frame) { return source.data() + std::size_t(frame) * nodes() * 4; }
+    const float *source_of(int frame) const { return source.data() + std::size_t(frame) * nodes() * 4; }
+};
+
+// Fills field.moved for nodes from `first` to before `last`: weights times displacement (points x kLanes).
+void displace(Field &field, const float *displacement, int points, int first, int last);
+
+// Fills field.source of one frame, except for the folds.
+void invert(Field &field, int frame);
+
+// Adds the folds: strengths (regions) times regions (regions x nodes), read where the skin comes from.
+void add_folds(Field &field, int frame, const float *strengths, const float *regions, int count);
+
+} // namespace mien

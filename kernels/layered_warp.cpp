@@ -1,0 +1,144 @@
+// The layered warp of export/warp.py on the host: fields on coarse nodes first, then row by row of every frame.
+#include "fields.h"
+#include "maths.h"
+#include "native.h"
+#include "parallel.h"
+#include "patch.h"
+#include "rows.h"
+#include "simd.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <new>
+#include <vector>
+
+namespace mien {
+namespace {
+
+constexpr int kRowsOfWork = 64;   // pixels' rows that a thread takes at once
+constexpr int kNodesOfWork = 256; // nodes that a thread takes at once
+
+std::vector<Field> fields_of(const MienWarp &warp) {
+    std::vector<Field> fields;
+    fields.emplace_back(warp.base, float(warp.source.width - 1), float(warp.source.height - 1));
+    for (const MienPatch &patch : warp.patches) {
+        const float width = patch.box[2] - patch.box[0], height = patch.box[3] - patch.box[1];
+        fields.emplace_back(patch.upper, width, height);
+        fields.emplace_back(patch.lower, width, height);
+    }
+    return fields;
+}
+
+// The displacements of some frames beside each other, points x kLanes: lanes without a frame hold 0.
+std::vector<float> side_by_side(const MienWarp &warp, int first, int frames) {
+    std::vector<float> lanes(std::size_t(warp.points) * kLanes, 0.0f);
+    for (int frame = 0; frame < frames; ++frame) {
+        const float *from = warp.displacement + std::size_t(first + frame) * warp.points * 2;
+        for (int point = 0; point < warp.points; ++point) {
+            lanes[std::size_t(point) * kLanes + 2 * frame] = from[2 * point];
+            lanes[std::size_t(point) * kLanes + 2 * frame + 1] = from[2 * point + 1];
+        }
+    }
+    return lanes;
+}
+
+void displace_all(std::vector<Field> &fields, const std::vector<float> &lanes, int points, int threads) {
+    struct Part {
+        Field *field;
+        int first;
+    };
+    std::vector<Part> parts;
+    for (Field &field : fields) {
+        for (int first = 0; first < field.nodes(); first += kNodesOfWork) {
+            parts.push_back({&field, first});
+        }
+    }
+    parallel_for(threads, int(parts.size()), [&](int i) {
+        Field &field = *parts[i].field;
+        const int last = std::min(parts[i].first + kNodesOfWork, field.nodes());
+        displace(field, lanes.data(), points, parts[i].first, last);
+    });
+}
+
+// The person along one row of the crop (width x 4); `strength` is how strongly skin folds at its pixels.
+MIEN_CLONES void person_row(const MienWarp &warp, const Spots &spots, const float *__restrict strength,
+                            float *__restrict out) {
+    const MienImages source = warp.source; // copies, since what is written might else be any of this
+    const float *folds = warp.source_folds, *right = spots.right.data(), *below = spots.below.data();
+    const int *first = spots.first.data();
+    const int stride = source.width + 1;
+    const f4 units = {source.colour, source.colour, source.colour, source.alpha};
+    for (int i = 0; i < source.width; ++i) {
+        f4 found = units * mixed(source.pixels, stride, first[i], right[i], below[i]);
+        if (strength[i] != 0.0f) {
+            const float kept = 1.0f - strength[i] * mixed(folds, stride, first[i], right[i], below[i]);
+            found *= f4{kept, kept, kept, 1.0f};
+        }
+        store(out + 4 * i, found);
+    }
+}
+
+// Rows from `first` on of one frame of the crop, without the patches.
+void draw_rows(const MienWarp &warp, const Field &base, int frame, int frame_of_field, int first) {
+    const int height = warp.source.height, width = warp.source.width;
+    const float *coarse = base.source_of(frame_of_field);
+    const float per_row = float(base.grid.rows - 1) / float(height - 1);
+    const float per_column = float(base.grid.columns - 1) / float(width - 1);
+    Enlarged enlarged(coarse, base.grid.rows, base.grid.columns, 3, 0.0f, per_column, width);
+    Spots spots(width);
+    std::vector<float> values(std::size_t(width) * 3), person(std::size_t(width) * 4);
+    float *x = values.data(), *y = x + width, *strength = y + width;
+    for (int row = first; row < std::min(first + kRowsOfWork, height); ++row) {
+        enlarged.read(float(row) * per_row, values.data());
+        for (int i = 0; i < width; ++i) {
+            x[i] += float(i);
+            y[i] += float(row);
+        }
+        spots.find(x, y, warp.source);
+        const std::size_t line = std::size_t(width) * 3;
+        const std::uint8_t *behind = warp.behind + ((warp.backs > 1 ? std::size_t(frame) * height : 0) + row) * line;
+        person_row(warp, spots, strength, person.data());
+        lay_over(person.data(), behind, width, warp.drawn + frame * warp.drawn_frame + row * warp.drawn_row);
+    }
+}
+
+void draw(const MienWarp &warp, int threads) {
+    std::vector<Field> fields = fields_of(warp);
+    for (int first = 0; first < warp.frames; first += kFramesAtOnce) {
+        const int frames = std::min(kFramesAtOnce, warp.frames - first);
+        displace_all(fields, side_by_side(warp, first, frames), warp.points, threads);
+        parallel_for(threads, frames * int(fields.size()), [&](int i) {
+            const int frame = i % frames, which = i / frames;
+            invert(fields[which], frame);
+            if (which == 0) {
+                const float *folds = warp.folds + std::size_t(first + frame) * warp.regions;
+                add_folds(fields[which], frame, folds, warp.fold_regions, warp.regions);
+            }
+        });
+        const int blocks = (warp.source.height + kRowsOfWork - 1) / kRowsOfWork;
+        const int works = blocks + kMienPatches; // of one frame; patches, which take longest, come first
+        parallel_for(threads, frames * works, [&](int i) {
+            const int frame = i % frames, which = i / frames;
+            if (which < kMienPatches) {
+                const Layers layers = {fields[0], fields[2 * which + 1], fields[2 * which + 2]};
+                draw_patch(warp, warp.patches[which], layers, first + frame, frame);
+            } else {
+                draw_rows(warp, fields[0], first + frame, frame, (which - kMienPatches) * kRowsOfWork);
+            }
+        });
+    }
+}
+
+} // namespace
+} // namespace mien
+
+extern "C" std::int64_t mien_warp_size() { return sizeof(MienWarp); }
+
+extern "C" int mien_layered_warp(const MienWarp *warp, int threads) {
+    try {
+        mien::draw(*warp, threads);
+    } catch (const std::bad_alloc &) {
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,103 @@
+// The host library's interface, in plain C: engine/native/ calls it with ctypes, so sizes come from the caller, who
+// has checked them. All arrays are contiguous, rows from the top; positions are pixels, (0, 0) the first one's centre.
+#pragma once
+
+#include <cstdint>
+
+#if defined(_WIN32)
+#define MIEN_EXPORT __declspec(dllexport)
+#else
+#define MIEN_EXPORT __attribute__((visibility("default")))
+#endif
+
+extern "C" {
+
+// Images of four 16-bit channels, premultiplied red, green, blue and alpha: count x (height + 1) x (width + 1) x 4.
+// The last row and column stand twice, so that four neighbours can be read anywhere inside of the image.
+struct MienImages {
+    const std::int16_t *pixels;
+    std::int32_t count, height, width;
+    float colour, alpha; // what one step of a channel is worth: grey levels, shares of 1
+};
+
+// A lattice of nodes over a box, with the weights that interpolate control points: rows x columns x points.
+struct MienGrid {
+    const float *weights;
+    std::int32_t rows, columns;
+};
+
+// One place where skin tears; export/warp.py says what each array is.
+struct MienPatch {
+    const float *box; // x0 y0 x1 y1
+    MienGrid upper, lower;
+    std::int32_t height, width;
+    const float *skin_alpha; // 2 x height x width
+    const float *feather;    // height x width
+    MienImages textures;
+    const float *shade;         // textures
+    const float *affine;        // frames x textures x 2 x 3
+    const float *opacity;       // frames x textures
+    const std::uint8_t *behind; // backs x height x width x 3
+    std::int32_t backs;         // 1 or frames
+    std::uint8_t *frames;       // frames x height x width x 3, written
+};
+
+constexpr int kMienPatches = 3;
+
+struct MienWarp {
+    std::int32_t frames, points, regions;
+    const float *displacement; // frames x points x 2
+    const float *folds;        // frames x regions
+    const float *fold_regions; // regions x base.rows x base.columns
+    MienGrid base;
+    MienImages source;
+    const float *source_folds;  // (height + 1) x (width + 1), the last row and column twice
+    const std::uint8_t *behind; // backs x height x width x 3
+    std::int32_t backs;         // 1 or frames
+    std::uint8_t *drawn;        // frames x height x width x 3, written; not the memory of anything else here
+    std::int64_t drawn_row, drawn_frame; // bytes from one row or frame of it to the next: it may be part of a picture
+    MienPatch patches[kMienPatches];
+};
+
+// What the caller compares with its own idea of MienWarp, since a library may be older than the code that loads it.
+MIEN_EXPORT std::int64_t mien_warp_size();
+
+// Draws all frames on up to `threads` threads. Returns 0, or 1 where there isn't enough memory. The bytes depend
+// neither on the number of threads nor on how frames are shared out to calls.
+MIEN_EXPORT int mien_layered_warp(const MienWarp *warp, int threads);
+
+// torch's grid_sample: image (images x channels x depth x height x width) read at grid (batch x out_depth x out_height
+// x out_width x axes) -> out (batch x channels x out_depth x out_height x out_width). In 2-D axes is 2, both depths 1.
+struct MienSampling {
+    const float *image;
+    std::int32_t images; // 1, which serves the whole batch, or batch
+    std::int32_t channels, depth, height, width;
+    const float *grid; // x, y and z of -1 to 1
+    std::int32_t axes, batch, out_depth, out_height, out_width;
+    std::int32_t mode;    // 0 bilinear, 1 nearest, 2 bicubic (2-D only)
+    std::int32_t padding; // 0 zeros, 1 border, 2 reflection
+    std::int32_t align_corners;
+    float *out;
+};
+
+// Returns 0, 1 where there isn't enough memory, or 2 for what it can't do.
+MIEN_EXPORT int mien_grid_sample(const MienSampling *sampling, int threads);
+
+// A premultiplied crop, colours 0 to 255 and alpha 0 to 1: frames x height x width x 4.
+struct MienCrop {
+    const float *pixels;
+    std::int32_t height, width, x0, y0; // it lies inside of the plate
+};
+
+struct MienComposite {
+    const std::uint8_t *plate; // height x width x 3
+    std::int32_t frames, height, width, count;
+    const MienCrop *crops; // count of them, the first one lowest
+    std::uint8_t *rgb;     // frames x height x width x 3, or null for NV12 instead, which takes even sizes:
+    std::uint8_t *luma;    // frames x height x width
+    std::uint8_t *colour;  // frames x height / 2 x width / 2 x 2, blue and red
+};
+
+// The crops over the plate, as RGB or as NV12 of BT.709 in limited range. Returns 0, or 2 for odd sizes of NV12.
+MIEN_EXPORT int mien_composite(const MienComposite *composite, int threads);
+}

@@ -1,0 +1,173 @@
+#include "patch.h"
+
+#include "maths.h"
+#include "rows.h"
+#include "simd.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace mien {
+namespace {
+
+constexpr int kNear = 4; // shade is the mean of what covers the 9 x 9 pixels around
+
+// The places of one skin layer along a row of the patch.
+struct Layer {
+    Enlarged offset;
+    std::vector<float> values, x, y; // offsets from the field (2 x width); places in the crop, pixels
+    Spots spots;
+
+    Layer(const Field &field, int frame, int width)
+        : offset(field.source_of(frame), field.grid.rows, field.grid.columns, 2, 0.0f,
+                 float(field.grid.columns - 1) / float(width - 1), width),
+          values(std::size_t(width) * 2), x(width), y(width), spots(width) {}
+};
+
+// What covers a patch: premultiplied colours and alpha (height x width x 4), and how much of each pixel (height x width).
+struct Skin {
+    std::vector<float> colours, covered;
+};
+
+// Leads a layer's field over into the smooth one (2 x width), towards the patch's border.
+MIEN_CLONES void feathered(Layer &layer, const float *smooth, const float *feather, const MienPatch &patch, float y) {
+    const int width = patch.width;
+    const float step = (patch.box[2] - patch.box[0]) / float(width - 1);
+    const float *own = layer.values.data();
+    for (int i = 0; i < width; ++i) {
+        layer.x[i] = patch.box[0] + float(i) * step + (smooth[i] + feather[i] * (own[i] - smooth[i]));
+        layer.y[i] = y + (smooth[width + i] + feather[i] * (own[width + i] - smooth[width + i]));
+    }
+}
+
+MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float strength) {
+    const MienImages &source = warp.source;
+    const Spots &spots = layer.spots;
+    const int stride = source.width + 1, first = spots.first[i];
+    const f4 person = mixed(source.pixels, stride, first, spots.right[i], spots.below[i]);
+    const float folds = mixed(warp.source_folds, stride, first, spots.right[i], spots.below[i]);
+    const float colour = source.colour * (1.0f - strength * folds);
+    return person * f4{colour, colour, colour, source.alpha};
+}
+
+MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const Layer &upper, const Layer &lower,
+                           const float *strength, float *colours, float *covered) {
+    const int height = patch.height, width = patch.width;
+    const float per_x = float(width - 1) / (patch.box[2] - patch.box[0]);
+    const float per_y = float(height - 1) / (patch.box[3] - patch.box[1]);
+    const float *alphas[2] = {patch.skin_alpha, patch.skin_alpha + std::size_t(height) * width};
+    const auto alpha_of = [&](const Layer &layer, int which, int i) {
+        const float x = (layer.x[i] - patch.box[0]) * per_x, y = (layer.y[i] - patch.box[1]) * per_y;
+        return sample_plane(alphas[which], height, width, x, y);
+    };
+    for (int i = 0; i < width; ++i) {
+        const float alpha = alpha_of(upper, 0, i), alpha_lower = alpha_of(lower, 1, i);
+        const float beneath = alpha_lower * (1.0f - alpha); // the upper layer lies over the lower where they overlap
+        const f4 both = alpha * person_at(warp, upper, i, strength[i]) + beneath * person_at(warp, lower, i, strength[i]);
+        covered[i] = std::min(alpha + alpha_lower, 1.0f);
+        store(colours + 4 * i, both * (covered[i] / std::max(alpha + beneath, 1e-6f)));
+    }
+}
+
+Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame) {
+    const int height = patch.height, width = patch.width;
+    Skin skin = {std::vector<float>(std::size_t(height) * width * 4), std::vector<float>(std::size_t(height) * width)};
+    const MienGrid &grid = layers.base.grid;
+    const float per_column = float(grid.columns - 1) / float(warp.source.width - 1);
+    const float per_row = float(grid.rows - 1) / float(warp.source.height - 1);
+    const float step_x = (patch.box[2] - patch.box[0]) / float(width - 1);
+    const float step_y = (patch.box[3] - patch.box[1]) / float(height - 1);
+    Enlarged base(layers.base.source_of(frame), grid.rows, grid.columns, 3, patch.box[0] * per_column,
+                  step_x * per_column, width);
+    Layer upper(layers.upper, frame, width), lower(layers.lower, frame, width);
+    std::vector<float> smooth(std::size_t(width) * 3); // and how strongly skin folds
+    for (int row = 0; row < height; ++row) {
+        const float y = patch.box[1] + float(row) * step_y;
+        base.read(y * per_row, smooth.data());
+        for (Layer *layer : {&upper, &lower}) {
+            const int rows = (layer == &upper ? layers.upper : layers.lower).grid.rows;
+            layer->offset.read(float(row) * float(rows - 1) / float(height - 1), layer->values.data());
+            feathered(*layer, smooth.data(), patch.feather + std::size_t(row) * width, patch, y);
+            layer->spots.find(layer->x.data(), layer->y.data(), warp.source);
+        }
+        const std::size_t at = std::size_t(row) * width;
+        cover_row(warp, patch, upper, lower, smooth.data() + 2 * width, &skin.colours[4 * at], &skin.covered[at]);
+    }
+    return skin;
+}
+
+// The mean of `covered` over the pixels kNear above and below; beyond the border counts as on it.
+MIEN_CLONES void mean_of_rows(const std::vector<float> &covered, int height, int width, int row, float *mean) {
+    std::fill(mean, mean + width, 0.0f);
+    for (int near = row - kNear; near <= row + kNear; ++near) {
+        const float *from = &covered[std::size_t(clamp_index(near, height)) * width];
+        for (int i = 0; i < width; ++i) {
+            mean[i] += from[i];
+        }
+    }
+    for (int i = 0; i < width; ++i) {
+        mean[i] /= 2 * kNear + 1;
+    }
+}
+
+// What lies behind the skin at a place in the crop: textures from back to front, the first one opaque.
+MIEN_INLINE f4 interior(const MienPatch &patch, int frame, float x, float y, float near) {
+    const MienImages &textures = patch.textures;
+    const int count = textures.count, stride = textures.width + 1;
+    f4 colour = {};
+    for (int k = 0; k < count; ++k) {
+        const float *affine = patch.affine + (std::size_t(frame) * count + k) * 6;
+        const Corners at = corners_at(affine[0] * x + affine[1] * y + affine[2], affine[3] * x + affine[4] * y + affine[5],
+                                      textures.height, textures.width);
+        const std::int16_t *pixels = textures.pixels + std::size_t(k) * (textures.height + 1) * stride * 4;
+        const f4 layer = patch.opacity[std::size_t(frame) * count + k] *
+                         mixed(pixels, stride, at.y0 * stride + at.x0, at.right, at.below);
+        const float lit = textures.colour * (1.0f - patch.shade[k] * near);
+        colour = lit * layer + (1.0f - textures.alpha * layer[3]) * colour;
+    }
+    colour[3] = 1.0f;
+    return colour;
+}
+
+// Adds to one row of the skin what shows behind it; near: room for a row.
+MIEN_CLONES void fill_row(const MienPatch &patch, Skin &skin, int frame, int row, float *near) {
+    const int height = patch.height, width = patch.width;
+    const std::size_t at = std::size_t(row) * width;
+    const float *covered = &skin.covered[at];
+    const float step = (patch.box[2] - patch.box[0]) / float(width - 1);
+    const float y = patch.box[1] + float(row) * (patch.box[3] - patch.box[1]) / float(height - 1);
+    bool averaged = false; // most rows are covered all along
+    for (int i = 0; i < width; ++i) {
+        if (covered[i] >= 1.0f) {
+            continue;
+        }
+        if (!averaged) {
+            mean_of_rows(skin.covered, height, width, row, near);
+            averaged = true;
+        }
+        float mean = 0;
+        for (int j = i - kNear; j <= i + kNear; ++j) {
+            mean += near[clamp_index(j, width)];
+        }
+        const f4 behind = interior(patch, frame, patch.box[0] + float(i) * step, y, mean / (2 * kNear + 1));
+        float *colour = &skin.colours[4 * (at + i)];
+        store(colour, load<f4>(colour) + (1.0f - covered[i]) * behind);
+    }
+}
+
+} // namespace
+
+void draw_patch(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame, int frame_of_field) {
+    Skin skin = cover(warp, patch, layers, frame_of_field);
+    const std::size_t line = std::size_t(patch.width) * 3, size = line * patch.height;
+    const std::uint8_t *behind = patch.behind + (patch.backs > 1 ? frame * size : 0);
+    std::vector<float> near(patch.width);
+    for (int row = 0; row < patch.height; ++row) {
+        fill_row(patch, skin, frame, row, near.data());
+        const float *drawn = &skin.colours[std::size_t(row) * patch.width * 4];
+        lay_over(drawn, behind + row * line, patch.width, patch.frames + frame * size + row * line);
+    }
+}
+
+} // namespace mien
