@@ -1,0 +1,128 @@
+"""A photo's mouth in the network's frame, and what the engine would draw between its lips if it saw nothing of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from engine.portrait import topology as top
+from engine.portrait.control_points import to_head_frame
+from engine.portrait.expression import FaceShape, face_shape
+from engine.portrait.mouth import (
+    DARK,
+    TEETH_BELOW_LIP_LINE_CM,
+    UPPER_TEETH_LENGTH,
+    MouthInterior,
+    behind_teeth,
+    rasterise,
+    shaded,
+)
+from engine.portrait.patches import TEARS, Rectangle, contour, skin_alphas
+from engine.portrait.portrait import (
+    CANONICAL_MOUTH_CM,
+    CLOSED_LIPS_CM,
+    EDGE_SOFTNESS_CM,
+    FaceAssets,
+    white_of_light,
+)
+from engine.render.drive import CHIN, JAW_PER_CHIN
+from engine.types import FaceMesh, Floats, HeadPose, Image
+from export.renderer.frame import LIP_LINE_Y, MARGIN_PX, PX_PER_CM, STORED_HEIGHT, STORED_WIDTH
+
+STORED = Rectangle(0, 0, STORED_WIDTH, STORED_HEIGHT)
+MOUTH = next(tear for tear in TEARS if tear.name == "mouth")
+
+
+@dataclass(frozen=True)
+class MouthView:
+    """A photo's mouth in the stored picture."""
+
+    photo: Image  # (120, 184, 3)
+    mesh_px: Floats  # (478, 3) in the stored picture
+    pose: HeadPose  # likewise; its scale is PX_PER_CM
+    shape: FaceShape
+    photo_px_per_cm: float
+
+
+@dataclass(frozen=True)
+class DrawnMouth:
+    """What the engine would draw between the lips, as layers of the stored picture, and where the lips part.
+
+    Layers are premultiplied (120, 184, 5): RGB 0-255, alpha 0-1, and the share of teeth 0-1.
+    """
+
+    inside: Floats  # (120, 184), 1 where the inside of the mouth shows
+    upper: Floats
+    lower: Floats  # where the photo's jaw is
+    dark: Floats  # (3,) 0-255
+
+
+def view_of_mouth(photo: Image, mesh: FaceMesh, assets: FaceAssets) -> MouthView:
+    """The stored picture of one face: turned upright, 18 pixels per centimetre."""
+    shape = face_shape(to_head_frame(mesh.points_px[: top.FACE_POINTS], mesh.pose), mesh.blendshapes, assets.basis_cm)
+    lips_px = mesh.pose.origin_px + mesh.pose.scale_px * mesh.pose.rotation @ lip_line_cm(shape)
+    angle = np.arctan2(mesh.pose.rotation[1, 0], mesh.pose.rotation[0, 0])
+    zoom = PX_PER_CM / mesh.pose.scale_px
+    turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    place = np.array([(STORED.width - 1) / 2, LIP_LINE_Y + MARGIN_PX, 0]) - zoom * turn @ lips_px
+
+    def moved(points: Floats) -> Floats:
+        return (zoom * points @ turn.T + place).astype(np.float32)
+
+    matrix = np.concatenate([zoom * turn[:2, :2], place[:2, None]], 1)
+    if zoom < 1:  # a photo that is made smaller would alias
+        photo = cv2.GaussianBlur(photo, (0, 0), 0.5 * np.sqrt(1 / zoom**2 - 1) + 1e-3)
+    upright = cv2.warpAffine(
+        photo, matrix, (STORED.width, STORED.height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    pose = HeadPose((turn @ mesh.pose.rotation).astype(np.float32), PX_PER_CM, moved(mesh.pose.origin_px))
+    return MouthView(upright.astype(np.uint8), moved(mesh.points_px), pose, shape, float(mesh.pose.scale_px))
+
+
+def lip_line_cm(shape: FaceShape) -> Floats:
+    """Where the closed lips' middle would be, in the head's frame (3,)."""
+    return np.asarray((shape.rest_cm + shape.release_cm)[[13, 14]].mean(0))
+
+
+def lips_apart(view: MouthView) -> Floats:
+    """How far the inside of the mouth shows, 0 to 1 -> (120, 184); nothing where the lips are closed."""
+    upper, lower = (contour(view.mesh_px, MOUTH.ends, between) for between in (MOUTH.upper, MOUTH.lower))
+    if float(np.linalg.norm(lower - upper, axis=1).max()) < CLOSED_LIPS_CM * PX_PER_CM:
+        return np.zeros((STORED.height, STORED.width), np.float32)
+    alphas = skin_alphas(upper, lower, STORED, max(1.0, EDGE_SOFTNESS_CM * PX_PER_CM))
+    return np.asarray(np.clip(1 - alphas.sum(0), 0, 1), np.float32)
+
+
+def placed_vertices(mesh: MouthInterior, view: MouthView) -> Floats:
+    """The mesh of teeth, gums and tongue where `engine.portrait.mouth.mouth_textures` puts it, jaw closed -> (V, 3)."""
+    neutral = view.shape.rest_cm + view.shape.release_cm
+    width_cm = float(np.linalg.norm(neutral[top.LIP_LEFT_END] - neutral[top.LIP_RIGHT_END]))
+    ratio = np.clip(width_cm / CANONICAL_MOUTH_CM, 0.85, 1.15)
+    shape = (mesh.vertices_cm - mesh.lip_line_cm) * [ratio, 1, 1]
+    edge = shape[mesh.is_tooth & ~mesh.is_lower, 1].max()
+    upper_y = shape[~mesh.is_lower, 1]
+    shape[~mesh.is_lower, 1] = edge + UPPER_TEETH_LENGTH * (upper_y - edge) + TEETH_BELOW_LIP_LINE_CM
+    lips_px = view.pose.origin_px + PX_PER_CM * view.pose.rotation @ lip_line_cm(view.shape)
+    return np.asarray(lips_px + PX_PER_CM * shape @ view.pose.rotation.T, np.float32)
+
+
+def drawn_mouth(view: MouthView, assets: FaceAssets) -> DrawnMouth:
+    """The drawn interior of a photo's mouth at the opening that the photo shows, and nothing of the photo's own."""
+    mesh = assets.mouth
+    vertices = placed_vertices(mesh, view)
+    white = white_of_light(view.photo, view.mesh_px)
+    colours = shaded(mesh, vertices, PX_PER_CM) * white
+    teeth = np.repeat(mesh.is_tooth[:, None].astype(np.float32), 3, 1)
+    jaw_px = -JAW_PER_CHIN * PX_PER_CM * view.pose.rotation @ view.shape.release_cm[CHIN]
+    opened = (vertices + jaw_px).astype(np.float32)
+    is_lower = mesh.is_lower[mesh.triangles]
+    upper, lower = ~is_lower.any(1) & ~behind_teeth(mesh), is_lower.all(1)
+
+    def layer(places: Floats, chosen: np.ndarray) -> Floats:
+        triangles = mesh.triangles[chosen]
+        share = rasterise(places, teeth, triangles, STORED)[..., :1]
+        return np.concatenate([rasterise(places, colours, triangles, STORED), share], 2)
+
+    return DrawnMouth(lips_apart(view), layer(vertices, upper), layer(opened, lower), (DARK * white).astype(np.float32))
