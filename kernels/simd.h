@@ -6,13 +6,8 @@
 #include <cstring>
 
 // One library serves old and new processors: the loader takes the best of a function's versions. It needs glibc, and a
-// compiler that knows these names of instruction sets.
-#if defined(__clang__)
-#define MIEN_KNOWS_LEVELS (__clang_major__ >= 17)
-#else
-#define MIEN_KNOWS_LEVELS (__GNUC__ >= 12)
-#endif
-#if defined(__x86_64__) && defined(__GLIBC__) && MIEN_KNOWS_LEVELS
+// GCC that knows these names of instruction sets; clang refuses to pass wide vectors into what it inlines there.
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12
 #define MIEN_CLONED
 #define MIEN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
