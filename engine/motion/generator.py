@@ -20,7 +20,7 @@ from engine.types import Floats
 KNOTS_PER_SECOND = 15
 KNOTS_BEYOND = 3  # of the last frame: each place between two knots is made from four
 KNOT_MULTIPLE = 4
-NOISE_CHANNELS, STYLE_SIZE = 47, 8
+NOISE_CHANNELS, STYLE_SIZE = 47, 10
 LONGEST_NOISE_KNOTS = 156  # of ten seconds
 APEX = (0.35, 0.75)  # of the clip: where an expression is strongest
 EXPRESSION = [i for i, name in enumerate(BLENDSHAPES) if not name.startswith(("_neutral", "eyeBlink", "eyeLook"))]
@@ -55,6 +55,7 @@ class MotionGenerator:
         seconds: float,
         intensity: float,
         seed: int,
+        photo: int = 0,
     ) -> dict[int, Motion]:
         """A motion of round(60 * seconds) frames for each face; the first frame is the photo.
 
@@ -64,12 +65,13 @@ class MotionGenerator:
             seconds: 2 to 10.
             intensity: 0 to 1.5.
             seed: Same arguments, same numbers.
+            photo: Tells photos apart, so that people of two photos don't perform alike by the same seed.
         """
         if not scripts:
             return {}
         knots = knots_for(seconds)
         knot_seconds = np.maximum(0, (np.arange(knots) - 1) / KNOTS_PER_SECOND)
-        drawn = [draw(seed, face) for face in scripts]
+        drawn = [draw(seed, face, photo) for face in scripts]
         count = len(scripts)
         tracks = self._network(
             noise=np.stack([noise[:, :knots] for noise, _ in drawn]),
@@ -105,8 +107,8 @@ def knots_for(seconds: float) -> int:
     return -(-needed // KNOT_MULTIPLE) * KNOT_MULTIPLE
 
 
-def draw(seed: int, face: int) -> tuple[Floats, Floats]:
-    """The noise (47, 156) and the style (8,) of one face: how this person moves, whatever the emotion."""
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, face])))
+def draw(seed: int, face: int, photo: int) -> tuple[Floats, Floats]:
+    """The noise (47, 156) and the style (10,) of one face: how this person moves, whatever the emotion."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, face, photo])))
     style = rng.standard_normal(STYLE_SIZE, np.float32)
     return rng.standard_normal((LONGEST_NOISE_KNOTS, NOISE_CHANNELS), np.float32).T, style

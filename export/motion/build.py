@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from export.manifest import write_manifest_row
-from export.motion.network import ScoreField, flow
-from export.motion.performer import DETAILS, Performer
+from export.motion.blinks import CHANCES, draw_blinks
+from export.motion.network import MotionModel, flow
+from export.motion.performer import DETAILS, Performer, within_quiet_ends
 from export.motion.score import CHANNELS, KNOT_FPS, Scale
+from export.motion.style import STYLE_SIZE
 from export.motion.train import about
 
 FLOW_STEPS = 3
@@ -26,9 +28,9 @@ OUTPUTS = ("blendshapes", "release", "rotation_deg", "shift_cm", "gaze_deg", "bo
 class MotionNetwork(nn.Module):
     """Noise and wishes -> tracks, for all faces of a photo at once."""
 
-    def __init__(self, field: ScoreField, scale: Scale, steps: int = FLOW_STEPS) -> None:
+    def __init__(self, model: MotionModel, scale: Scale, steps: int = FLOW_STEPS) -> None:
         super().__init__()
-        self.field, self.performer, self.steps = field, Performer(scale), steps
+        self.model, self.performer, self.steps = model, Performer(scale), steps
 
     def forward(
         self,
@@ -40,27 +42,30 @@ class MotionNetwork(nn.Module):
         own: Tensor,
         pose: Tensor,
     ) -> list[Tensor]:
-        """noise (F, 47, K) standard normal; emotions (F, 6, K) weights; intensity, seconds (F,); style (F, 8) standard
+        """noise (F, 47, K) standard normal; emotions (F, 6, K) weights; intensity, seconds (F,); style (F, 10) standard
         normal; own (F, 52) the photo's readings; pose (F, 3) of the photo's head, degrees. K is a multiple of 4, knot k
         is at (k - 1) / 15 s. -> OUTPUTS, with 4 (K - 3) frames; see `Performer`.
         """
         time = ((torch.arange(noise.shape[2], dtype=noise.dtype) - 1) / KNOT_FPS)[None]
         clip = seconds[:, None]
         clock = torch.stack([0 * clip + time / 5 - 1, (clip - time) / 5 - 1, 2 * time / clip - 1], 1)
-        started, details = noise.split([CHANNELS, DETAILS], 1)
-        score = flow(self.field, started, torch.cat([emotions, clock], 1), about(style, own, pose), self.steps)
+        started, details, chances = noise.split([CHANNELS, DETAILS, CHANCES], 1)
+        wishes = torch.cat([emotions, clock], 1)
+        score = flow(self.model.field, started, wishes, about(style, own, pose), self.steps)
+        odds = self.model.blinks(score, wishes, style)
+        blinks = draw_blinks(odds, chances, within_quiet_ends(time[0], seconds))
         asked = (emotions.flatten(1).amax(1) > 0).to(noise.dtype)  # a neutral face keeps the photo's expression
-        tracks: list[Tensor] = self.performer(score, details, emotions, intensity * asked, seconds)
+        tracks: list[Tensor] = self.performer(score, blinks, details, intensity * asked, seconds)
         return tracks
 
 
 def example_inputs(faces: int = 2, knots: int = 36) -> dict[str, Tensor]:
     values = (
-        torch.randn(faces, CHANNELS + DETAILS, knots, generator=torch.Generator().manual_seed(0)),
+        torch.randn(faces, CHANNELS + DETAILS + CHANCES, knots, generator=torch.Generator().manual_seed(0)),
         torch.zeros(faces, 6, knots),
         torch.ones(faces),
         torch.full((faces,), 2.0),
-        torch.zeros(faces, 8),
+        torch.zeros(faces, STYLE_SIZE),
         torch.zeros(faces, 52),
         torch.zeros(faces, 3),
     )
@@ -71,11 +76,11 @@ def load(corpus: Path, checkpoint: Path) -> MotionNetwork:
     """The running mean of the trained weights, and the corpus's scale."""
     with np.load(corpus) as stored:
         scale = Scale(stored["axes"], stored["mean"], stored["spread"])
-    averaged = torch.optim.swa_utils.AveragedModel(ScoreField())
+    averaged = torch.optim.swa_utils.AveragedModel(MotionModel())
     averaged.load_state_dict(torch.load(checkpoint, map_location="cpu")["mean"])
-    field = averaged.module
-    assert isinstance(field, ScoreField)
-    return MotionNetwork(field, scale).eval()
+    model = averaged.module
+    assert isinstance(model, MotionModel)
+    return MotionNetwork(model, scale).eval()
 
 
 def export_onnx(network: MotionNetwork, path: Path) -> None:

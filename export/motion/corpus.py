@@ -16,12 +16,13 @@ import numpy as np
 from engine.types import Floats
 from export.motion.captured import CapturedMotion
 from export.motion.facts import PERFORMED
-from export.motion.score import EXTRA_KNOTS, KNOT_FPS, Scale, frames_of, spline_matrix, written
+from export.motion.score import EXTRA_KNOTS, KNOT_FPS, Scale, blink_events, frames_of, spline_matrix, written
 from export.motion.simulator import Steps, simulate
 from export.motion.style import STYLE_SIZE, Style
 
 NAMES = tuple(name for name, emotion in PERFORMED.items() if emotion.units)
 KNOT_MULTIPLE = 4  # the network halves the time axis twice
+TOLD = ("blinks", "asked", "style", "own", "pose")  # kept as they are
 LENGTHS_KNOTS = (36, 52, 68, 84, 108, 132, 156)  # clips are drawn up to one of these
 KINDS = {"one": 0.66, "neutral": 0.08, "mix": 0.11, "timeline": 0.15}
 
@@ -75,7 +76,7 @@ def draw_batch(seed: int, clips: int, knots: int, motion: Path, readings: Path) 
     photos = np.load(readings)
     rng = np.random.default_rng([seed, knots])
     shortest = max(2.0, (knots - EXTRA_KNOTS - 22) / KNOT_FPS)
-    rows: dict[str, list[Floats]] = {name: [] for name in ("shapes", "others", "asked", "style", "own", "pose")}
+    rows: dict[str, list[Floats]] = {name: [] for name in ("shapes", "others", *TOLD)}
     for _ in range(clips):
         seconds = float(rng.uniform(shortest, min(10.0, (knots - EXTRA_KNOTS) / KNOT_FPS)))
         steps, z = draw_steps(rng, seconds), rng.normal(size=STYLE_SIZE)
@@ -83,7 +84,8 @@ def draw_batch(seed: int, clips: int, knots: int, motion: Path, readings: Path) 
         own, pose = photos["blendshapes"][photo], photos["pose_deg"][photo]
         played = simulate(steps, seconds, frames_of(knots), Style.of(z, own), pose, captured, rng)
         shapes, others = written(played, fit_matrix(knots))
-        values = (shapes, others, asked(steps, seconds, knots), z, own, pose)
+        depths = blink_events(played, knots)[2]
+        values = (shapes, others, depths, asked(steps, seconds, knots), z, own, pose)
         for name, value in zip(rows, values, strict=True):
             rows[name].append(value.astype(np.float32))
     return {name: np.stack(values) for name, values in rows.items()}
@@ -105,7 +107,7 @@ def build(motion: Path, readings: Path, out: Path, *, clips: int, seed: int, pro
     kept: dict[str, Floats] = {"axes": scale.axes, "mean": scale.mean, "spread": scale.spread}
     for knots, batch in zip(LENGTHS_KNOTS, batches, strict=True):
         kept[f"scores_{knots}"] = scale.standard(batch["shapes"], batch["others"]).astype(np.float16)
-        kept |= {f"{name}_{knots}": batch[name].astype(np.float16) for name in ("asked", "style", "own", "pose")}
+        kept |= {f"{name}_{knots}": batch[name].astype(np.float16) for name in TOLD}
     np.savez(out, **kept)
 
 

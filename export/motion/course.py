@@ -10,11 +10,18 @@ from engine.motion.track import FPS
 from engine.types import Floats
 from export.motion.captured import CURVE_POINTS, CapturedMotion
 from export.motion.facts import Emotion
+from export.motion.style import Style
 
 APEX = (0.35, 0.75)  # of the clip: the expression is fully there in between
+LATEST_APEX = 0.58  # by which the slowest onset is over
+START_SECONDS = (0.08, 0.50)
 DIP = (0.55, 0.85)  # what is left of it between two waves
 CAPTURED_SHARE = 0.6  # of a rise's shape; the rest is smooth
 RELEASE_BEFORE_SECONDS = 0.05  # the old expression begins to go before the new one comes
+
+
+def between(limits: tuple[float, float], share: float) -> float:
+    return limits[0] + share * (limits[1] - limits[0])
 
 
 def ease(t: Floats, start: float, seconds: float) -> Floats:
@@ -46,15 +53,17 @@ class Course:
         start: float,
         end: float,
         clip: float,
-        slowness: float,
+        style: Style,
         captured: CapturedMotion,
         rng: np.random.Generator,
     ) -> None:
         self.captured, self.end, self.clip = captured, end, clip
         whole, last = start == 0 and end == clip, end == clip
-        ready = APEX[0] * clip if whole else 0.6 * (end - start)
-        self.start = start + min(float(rng.uniform(0.08, 0.50)), 0.35 * ready)
-        self.onset = min(slowness * float(rng.uniform(*emotion.onset_seconds)), 0.92 * (start + ready - self.start))
+        ready = LATEST_APEX * clip if whole else 0.6 * (end - start)
+        self.start = start + min(between(START_SECONDS, style.reaction), 0.35 * ready)
+        onset = style.slowness * between(emotion.onset_seconds, style.leisure)
+        self.onset = min(onset, 0.92 * (start + ready - self.start))
+        self.slowest = max(1.0, (start + ready - self.start) / self.onset)  # for what arrives with the apex
         self.leave = float(rng.uniform(APEX[1] + 0.01, 0.85)) * clip if whole else end + float(rng.uniform(-0.05, 0.1))
         self.offset = max(self.onset * float(rng.uniform(*emotion.offset_per_onset)), 0.4)
         self.kept = float(rng.uniform(*emotion.kept_at_end)) if last else 0.0

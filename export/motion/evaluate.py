@@ -12,14 +12,9 @@ from engine.motion.track import FPS, Motion
 from export.motion.captured import CapturedMotion
 from export.motion.corpus import fit_matrix, knots_for
 from export.motion.performer import DETAILS, Performer
-from export.motion.score import Scale, frames_of, written
+from export.motion.score import Scale, blink_events, frames_of, written
 from export.motion.simulator import simulate
 from export.motion.style import STYLE_SIZE, Style
-
-
-def no_chance(details: torch.Tensor) -> torch.Tensor:
-    """Details (F, 4, K) that add no blinks: the simulator draws them all by itself."""
-    return torch.cat([details[:, :3], torch.full_like(details[:, 3:], -9.0)], 1)
 
 
 @cache
@@ -32,18 +27,19 @@ def simulated_motions(emotion: str, clips: int, seconds: float, captured: Path) 
     rng = np.random.default_rng(1)
     knots = knots_for(seconds)
     steps = [(0.0, {} if emotion == "neutral" else {emotion: 1.0})]
-    scores = []
+    scores, blinks = [], []
     for _ in range(clips):
         style = Style.of(rng.normal(size=STYLE_SIZE), np.zeros(52))
         played = simulate(steps, seconds, frames_of(knots), style, np.zeros(3), captured_in(captured), rng)
         scores.append(written(played, fit_matrix(knots)))
+        blinks.append(blink_events(played, knots))
     scale = Scale.of(np.concatenate([shapes for shapes, _ in scores]), np.concatenate([others for _, others in scores]))
     standard = np.stack([scale.standard(shapes, others) for shapes, others in scores])
     with torch.inference_mode():
         tracks = Performer(scale)(
             torch.tensor(standard, dtype=torch.float32).transpose(1, 2),
-            no_chance(torch.randn(clips, DETAILS, knots, generator=torch.Generator().manual_seed(1))),
-            torch.zeros(clips, 6, knots),
+            torch.tensor(np.stack(blinks), dtype=torch.float32),
+            torch.randn(clips, DETAILS, knots, generator=torch.Generator().manual_seed(1)),
             torch.ones(clips),
             torch.full((clips,), seconds),
         )

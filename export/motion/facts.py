@@ -26,7 +26,7 @@ class Emotion:
     """Ranges are (low, high) of what a clip draws from, evenly."""
 
     units: tuple[Unit, ...]
-    onset_seconds: tuple[float, float]
+    onset_seconds: tuple[float, float]  # of a muscle; from a tenth to nine tenths it takes about 0.6 of that
     offset_per_onset: tuple[float, float]
     kept_at_end: tuple[float, float]  # share of the expression that the clip ends with
     pulses: tuple[int, int] = (1, 1)  # how often it swells in ten seconds
@@ -113,7 +113,7 @@ PERFORMED: Mapping[str, Emotion] = {
             Unit({"mouthShrugLower": 0.35, "mouthPress": 0.2}, 0.67),
             Unit({"cheekSquint": 0.3}, 0.5),
         ),
-        onset_seconds=(0.9, 2.0),
+        onset_seconds=(1.3, 2.4),
         offset_per_onset=(1.8, 2.4),
         kept_at_end=(0.75, 1.0),
         pitch_deg=(2.5, 6.0),

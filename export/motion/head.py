@@ -15,8 +15,8 @@ IDLE_BAND_HZ = (0.08, 5.0)
 BREATH_HZ, BREATH_CM = (0.22, 0.32), (0.07, 0.13)
 TURNED_BACK = 0.12  # of the photo's yaw and roll
 OTHER_WAY = 0.15  # share of heads that go the other way than most
-SHIFT_DEG = (2.2, 2.6, 1.6)  # SD of a change of posture, per axis
-SHIFT_SECONDS, SHIFT_APART_SECONDS = (0.30, 0.80), (0.7, 2.2)
+SHIFT_DEG = (2.6, 3.2, 2.1)  # SD of a change of posture, per axis
+SHIFT_SECONDS, SHIFT_APART_SECONDS = (0.25, 0.65), (0.6, 1.9)
 
 
 def idle(frames: int, rng: np.random.Generator) -> Floats:
@@ -49,7 +49,8 @@ def posture(
     aside = emotion.aside_deg * (rng.normal(0, 0.8, 2) + 0.6 * np.array([style.turn, style.tilt])) * [1, 0.8]
     back = np.clip(-TURNED_BACK * pose_deg[1:], -3, 3)
     apex = np.clip([pitch, *(aside + back)], -7, 7)
-    timing = course.varied(float(rng.uniform(0.0, 0.45)), float(rng.uniform(1.2, 2.2)) / emotion.head_speed, rng)
+    slowness = min(float(rng.uniform(1.2, 2.2)) / emotion.head_speed, course.slowest)
+    timing = course.varied(float(rng.uniform(0.0, 0.45)), slowness, rng)
     return np.asarray(course(t, timing)[:, None] * apex)
 
 

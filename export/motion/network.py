@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from export.motion.blinks import BlinkOdds
 from export.motion.score import CHANNELS
 from export.motion.style import STYLE_SIZE
 
@@ -62,6 +63,14 @@ class Attention(nn.Module):
         seen = (v @ weights.transpose(2, 3)).reshape(faces, width, knots)
         out: Tensor = x + self.answer(seen)
         return out
+
+
+class MotionModel(nn.Module):
+    """All that is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.field, self.blinks = ScoreField(), BlinkOdds(ASKED)
 
 
 class ScoreField(nn.Module):

@@ -24,15 +24,9 @@ from export.motion.score import (
     cubic_weights,
 )
 
-DETAILS = 4  # channels of noise: how blinks run (closing, hold, opening), and chance ones
+DETAILS = 3  # channels of noise: how blinks run (closing, hold, opening)
 BLINK_SECONDS = ((0.0745, 0.004), (0.017, 0.009), (0.125, 0.013))  # closing, hold, opening: mean and SD
 BLINK_SD_LIMIT = 1.9
-BLINK_SEEN, BLINK_APART_KNOTS = 0.25, 6
-COMPLETE = 0.58  # the median height of the bumps that the network writes: half of the blinks close the eye
-PARTIAL_DEPTHS = (0.45, 0.80)
-# The network writes fewer bumps than its training set has where blinks are many. What is missing to the measured rates,
-# per minute, comes by chance: joy, fear, anger, sadness, disgust, surprise, and a neutral face.
-CHANCE_BLINKS, CHANCE_BLINKS_NEUTRAL = (0.0, 0.0, 19.0, 17.0, 3.0, 0.0), 5.0
 JUMP_SEEN, JUMP_APART_KNOTS = 0.45, 2
 QUIET_START_SECONDS, QUIET_END_SECONDS = 0.36, 0.26  # no event starts there
 START_SECONDS = 0.12  # in which what is left of a track's first value is given up
@@ -66,29 +60,27 @@ class Performer(nn.Module):
         self.register_buffer("blinking", blinking)
 
     def forward(
-        self, score: Tensor, details: Tensor, emotions: Tensor, strength: Tensor, seconds: Tensor
+        self, score: Tensor, blinks: Tensor, details: Tensor, strength: Tensor, seconds: Tensor
     ) -> list[Tensor]:
         """Plays F scores.
 
-        details (F, 4, K) standard normal, emotions (F, 6, K) weights, strength (F,) of what follows the intensity,
-        seconds (F,) -> blendshapes (F, T, 52), release (F, T), rotation_deg (F, T, 3), shift_cm (F, T, 3),
+        blinks (F, 3, K) as in `blink_events`, details (F, 3, K) standard normal, strength (F,) of what follows the
+        intensity, seconds (F,) -> blendshapes (F, T, 52), release (F, T), rotation_deg (F, T, 3), shift_cm (F, T, 3),
         gaze_deg (F, T, 4), body_cm (F, T, 3), with T = 4 (K - 3).
         """
         values = score * self.spread + self.mean
-        shapes, posed, resting, gaze, events = values.split([SHAPE_CHANNELS, POSED, RESTING, GAZE, 2], 1)
+        shapes, posed, resting, gaze, jumps = values.split([SHAPE_CHANNELS, POSED, RESTING, GAZE, 1], 1)
         knots = score.shape[2]
         time = (torch.arange(knots, dtype=score.dtype) - 1) / KNOT_FPS  # of the knots
-        within = ((time >= QUIET_START_SECONDS) & (time[None] <= seconds[:, None] - QUIET_END_SECONDS)).to(score.dtype)
+        within = within_quiet_ends(time, seconds)
         much = strength[:, None, None]
         lowered = torch.cat([torch.zeros_like(posed[:, 5:]), posed[:, 5:]], 1)  # eyes only ever move by jumping
         smooth = torch.cat([self.axes.t() @ shapes, posed[:, :5], self.accumulated(resting)], 1)
         tracks = from_rest(self.splined(smooth)).transpose(1, 2)
         shapes, posed, resting = tracks.split([len(BLENDSHAPES), POSED - 1, RESTING], 2)
         posed_rotation = much * posed[..., 1:4]
-        jumps = events[:, 0] * within
-        look = self.saccades(gaze + much * lowered, jumps, time)
-        lids = torch.maximum(events[:, 1], chance_bumps(details[:, 3], emotions)) * within
-        closed = self.blinks(lids, details, time)
+        look = self.saccades(gaze + much * lowered, jumps[:, 0] * within, time)
+        closed = closure(blinks, details)
         up_down = torch.cat([F.relu(look[..., 1:]), F.relu(-look[..., 1:])], 2)
         shapes = much * shapes + closed[..., None] * self.blinking + up_down @ self.lids
         release = (posed[..., 0] * (1.5 * strength[:, None]).clamp(max=1)).clamp(0, 1)
@@ -117,7 +109,7 @@ class Performer(nn.Module):
 
     def saccades(self, gaze: Tensor, jumps: Tensor, time: Tensor) -> Tensor:
         """(F, T, 2): gaze levels (F, 2, K) hold still between jumps; the main sequence says how fast those are."""
-        here, late, _ = peaks(jumps, JUMP_SEEN, JUMP_APART_KNOTS)
+        here, late = peaks(jumps, JUMP_SEEN, JUMP_APART_KNOTS)
         part = torch.cumsum(here, 1)
         share = (part[:, :, None] == part[:, None, :]).to(gaze.dtype) * (1 - 0.9 * here)[:, None]
         levels = gaze @ (share / share.sum(2, keepdim=True)).transpose(1, 2) * (part > 0)[:, None].to(gaze.dtype)
@@ -128,27 +120,6 @@ class Performer(nn.Module):
         frames = torch.arange(FRAMES_PER_KNOT * (time.shape[0] - EXTRA_KNOTS), dtype=gaze.dtype) / FPS
         u = ((frames[None, None] - (time + late / KNOT_FPS)[:, :, None]) / lasting[:, :, None]).clamp(0, 1)
         return (step @ (u * u * u * (10 - 15 * u + 6 * u * u))).transpose(1, 2)
-
-    def blinks(self, bumps: Tensor, details: Tensor, time: Tensor) -> Tensor:
-        """Closure of the lids (F, T): closing faster than opening, the opening slowing down as it ends."""
-        here, late, height = peaks(bumps, BLINK_SEEN, BLINK_APART_KNOTS)
-        shallow, deep = PARTIAL_DEPTHS
-        partial = shallow + (deep - shallow) * ((height - BLINK_SEEN) / (COMPLETE - BLINK_SEEN)).clamp(0, 1)
-        depth = here * torch.where(height > COMPLETE, torch.ones_like(height), partial)
-        wide = details.clamp(-BLINK_SD_LIMIT, BLINK_SD_LIMIT)
-        down, hold, up = (mean + sd * wide[:, i] for i, (mean, sd) in enumerate(BLINK_SECONDS))
-        count = time.shape[0] - EXTRA_KNOTS
-        phase = torch.arange(FRAMES_PER_KNOT, dtype=bumps.dtype) / FPS
-        closed = torch.zeros_like(bumps[:, :1])
-        for back in range(-6, 2):  # an event this many knots away still matters
-            away = slice(max(0, 1 + back), max(0, 1 + back) + count + min(0, 1 + back))
-            pad = (max(0, -1 - back), 0)
-            d, b, h, o, e = (F.pad(x[:, away], pad)[..., None] for x in (depth, down, hold, up, late))
-            since = (phase - (back + e) / KNOT_FPS).clamp(min=0)
-            closing = torch.sin(0.5 * np.pi * (since / b.clamp(min=0.05)).clamp(max=1)) ** 2
-            left = (1 - ((since - b - h) / (1.35 * o.clamp(min=0.05))).clamp(0, 1)) ** 2.2
-            closed = torch.maximum(closed, (d * closing * left).flatten(1))
-        return closed
 
     def body(self, resting: Tensor, posed_rotation: Tensor) -> Tensor:
         """Shoulders (F, T, 3): their own motion, and what follows the head later and less."""
@@ -161,14 +132,29 @@ class Performer(nn.Module):
         return torch.cat([sideways, resting[..., 1:2] + 0.5 * lean[..., :1], torch.zeros_like(sideways)], 2)
 
 
-def chance_bumps(chance: Tensor, emotions: Tensor) -> Tensor:
-    """Bumps (F, K) of random heights at knots where `chance` (F, K), standard normal, is large enough."""
-    missing = CHANCE_BLINKS_NEUTRAL + torch.einsum(
-        "fek,e->fk", emotions, torch.tensor(CHANCE_BLINKS) - CHANCE_BLINKS_NEUTRAL
-    )
-    probability = missing.clamp(min=1e-3) / (60 * KNOT_FPS)
-    place = (0.5 - 0.5 * torch.erf(chance * 0.5**0.5)) / probability  # even from 0 to 1 where there is a blink
-    return torch.where(place < 1, 1 - 0.72 * place, torch.zeros_like(place))
+def within_quiet_ends(time: Tensor, seconds: Tensor) -> Tensor:
+    """(F, K): 1 where an event may start, for knots at time (K,) in clips of seconds (F,)."""
+    inside = (time >= QUIET_START_SECONDS) & (time[None] <= seconds[:, None] - QUIET_END_SECONDS)
+    return inside.to(seconds.dtype)
+
+
+def closure(blinks: Tensor, details: Tensor) -> Tensor:
+    """Blinks (F, 3, K) -> closure of the lids (F, T): closing faster than opening, which slows down as it ends."""
+    happens, late, depth = blinks.unbind(1)
+    wide = details.clamp(-BLINK_SD_LIMIT, BLINK_SD_LIMIT)
+    down, hold, up = (mean + sd * wide[:, i] for i, (mean, sd) in enumerate(BLINK_SECONDS))
+    count = blinks.shape[2] - EXTRA_KNOTS
+    phase = torch.arange(FRAMES_PER_KNOT, dtype=blinks.dtype) / FPS
+    closed = torch.zeros_like(blinks[:, 0, :1])
+    for back in range(-6, 2):  # an event this many knots away still matters
+        away = slice(max(0, 1 + back), max(0, 1 + back) + count + min(0, 1 + back))
+        pad = (max(0, -1 - back), 0)
+        d, b, h, o, e = (F.pad(x[:, away], pad)[..., None] for x in (happens * depth, down, hold, up, late))
+        since = (phase - (back + e) / KNOT_FPS).clamp(min=0)
+        closing = torch.sin(0.5 * np.pi * (since / b.clamp(min=0.05)).clamp(max=1)) ** 2
+        left = (1 - ((since - b - h) / (1.35 * o.clamp(min=0.05))).clamp(0, 1)) ** 2.2
+        closed = torch.maximum(closed, (d * closing * left).flatten(1))
+    return closed
 
 
 def limit(sizes: tuple[float, float]) -> Tensor:
@@ -181,11 +167,10 @@ def from_rest(tracks: Tensor) -> Tensor:
     return tracks - tracks[:, :, :1] * torch.exp(-t / START_SECONDS)
 
 
-def peaks(bumps: Tensor, seen: float, apart_knots: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Events in (F, K): 1 where one is, how many knots later than the knot it is, and how high."""
+def peaks(bumps: Tensor, seen: float, apart_knots: int) -> tuple[Tensor, Tensor]:
+    """Events in (F, K): 1 where one is, and how many knots later than the knot it is."""
     highest = F.max_pool1d(bumps[:, None], 2 * apart_knots + 1, 1, apart_knots)[:, 0]
     here = ((bumps >= highest) & (bumps > seen)).to(bumps.dtype)
     wide = F.pad(bumps[:, None], (1, 1), mode="replicate")[:, 0].clamp(min=1e-3)
     late = (0.5 * BUMP_KNOTS**2 * torch.log(wide[:, 2:] / wide[:, :-2])).clamp(-0.5, 0.5) * here
-    height = (bumps * torch.exp(0.5 * (late / BUMP_KNOTS) ** 2)).clamp(0, 1)
-    return here, late, height
+    return here, late

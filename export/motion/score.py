@@ -1,7 +1,8 @@
 """The score: what the motion network writes and its last layer, `Performer`, plays.
 
 A clip of one face as channels over knots, 15 a second. Smooth tracks are coefficients of cubic B-splines; what goes on
-at rest is their change from knot to knot, whose spectrum is flat enough to be learnt; blinks and gaze jumps are bumps.
+at rest is their change from knot to knot, whose spectrum is flat enough to be learnt; gaze jumps are bumps. Blinks are
+events beside it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ KNOT_FPS = 15
 FRAMES_PER_KNOT = FPS // KNOT_FPS
 EXTRA_KNOTS = 3  # a cubic B-spline of n spans has n + 3 coefficients
 SHAPE_CHANNELS = 26
-POSED, RESTING, GAZE, EVENTS = 6, 7, 2, 2  # release, rotation 3, forward, gaze down | rotation 3, shift 2, body 2
-CHANNELS = SHAPE_CHANNELS + POSED + RESTING + GAZE + EVENTS
+POSED, RESTING, GAZE, JUMPS = 6, 7, 2, 1  # release, rotation 3, forward, gaze down | rotation 3, shift 2, body 2
+CHANNELS = SHAPE_CHANNELS + POSED + RESTING + GAZE + JUMPS
 LEAK = float(np.exp(-1 / (KNOT_FPS * 1.5)))  # per knot, of resting tracks: they come back in about 1.5 s
 BUMP_KNOTS = 0.8  # SD of an event's bump
 
@@ -44,10 +45,10 @@ def cubic_weights(u: float) -> tuple[float, float, float, float]:
     return (1 - u) ** 3 / 6, (3 * u**3 - 6 * u**2 + 4) / 6, (-3 * u**3 + 3 * u**2 + 3 * u + 1) / 6, u**3 / 6
 
 
-def bumps(seconds: Floats, heights: Floats, knots: int) -> Floats:
-    """(knots,): a bell of the given height around every event."""
+def bumps(seconds: Floats, knots: int) -> Floats:
+    """(knots,): a bell around every event."""
     at = (np.arange(knots) - 1)[:, None]
-    bells = heights * np.exp(-0.5 * ((at - KNOT_FPS * seconds[None]) / BUMP_KNOTS) ** 2)
+    bells = np.exp(-0.5 * ((at - KNOT_FPS * seconds[None]) / BUMP_KNOTS) ** 2)
     return bells.max(1, initial=0.0)
 
 
@@ -68,12 +69,18 @@ def written(performance: Performance, fit: Floats) -> tuple[Floats, Floats]:
     gaze = performance.gaze
     passed = np.searchsorted(gaze.seconds, (np.arange(knots) - 1) / KNOT_FPS, side="right")
     levels = np.concatenate([np.zeros((1, 2)), gaze.targets_deg])[passed]
-    jumps = bumps(gaze.seconds, np.ones(len(gaze.seconds)), knots)
-    depths = np.array(performance.blinks).reshape(-1, 2)
-    blinks = bumps(depths[:, 0], depths[:, 1], knots)
-    return fit @ performance.blendshapes, np.concatenate(
-        [fit @ posed, change, levels, jumps[:, None], blinks[:, None]], 1
-    )
+    jumps = bumps(gaze.seconds, knots)
+    return fit @ performance.blendshapes, np.concatenate([fit @ posed, change, levels, jumps[:, None]], 1)
+
+
+def blink_events(performance: Performance, knots: int) -> Floats:
+    """(3, knots): whether a blink starts nearest to a knot, how many knots later than that, and how deep it is."""
+    events = np.zeros((3, knots))
+    for seconds, depth in performance.blinks:
+        place = 1 + KNOT_FPS * seconds
+        knot = min(round(place), knots - 1)
+        events[:, knot] = 1, place - knot, depth
+    return events
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ UNIT_DELAY_SECONDS = (-0.03, 0.10)
 LARGEST_SIDE_DELAY_SECONDS = 0.10
 COMPANION_SHARE = (0.05, 0.35)  # of what the captured face would show; people differ
 LARGEST_COMPANION = 0.25
+# What tells emotions apart comes only where an emotion has it: the captured face smiled while it sneered.
+TELLING = ("mouthSmile", "cheekSquint", "browInnerUp", "browOuterUp", "browDown", "mouthFrown", "noseSneer", "eye")
 WAVER_SHARE = 0.55  # of a captured face's, which does its best to move
 SHOULDER_GAIN, SHOULDER_LAG_SECONDS = 0.18, 0.12
 Steps = Sequence[tuple[float, Mapping[str, float]]]  # (start in seconds, emotion -> weight)
@@ -71,7 +73,7 @@ def simulate(
             emotion = PERFORMED[name]
             if not emotion.units or weight <= 0:
                 continue
-            course = Course(emotion, start, end, seconds, style.slowness, captured, rng)
+            course = Course(emotion, start, end, seconds, style, captured, rng)
             strength = course(t)
             shapes += weight * expression(emotion, course, t, style, captured, rng)
             release = np.maximum(release, min(1.0, 1.5 * weight) * course.released(t))
@@ -104,6 +106,7 @@ def expression(
             add_unit(shapes, unit, course, t, style, rng)
     active = np.flatnonzero(shapes.any(0))
     along = np.clip(shapes[:, active], 0, 1) @ captured.companions(list(active)).T
+    along[:, [i for i, name in enumerate(BLENDSHAPES) if name.startswith(TELLING)]] = 0
     return shapes + np.clip(rng.uniform(*COMPANION_SHARE) * along, -LARGEST_COMPANION, LARGEST_COMPANION)
 
 

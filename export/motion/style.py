@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from engine.mesh import BLENDSHAPES
 from engine.types import Floats
 
-STYLE_SIZE = 8
+STYLE_SIZE = 10
 SIDES = tuple(
     (BLENDSHAPES.index(f"{name}Left"), BLENDSHAPES.index(f"{name}Right")) for name in ("mouthSmile", "browOuterUp")
 )
@@ -18,7 +19,7 @@ EXPRESSIVE = tuple(i for i, name in enumerate(BLENDSHAPES) if not name.startswit
 
 @dataclass(frozen=True)
 class Style:
-    """One person's habits, from eight standard normal numbers."""
+    """One person's habits, from ten standard normal numbers."""
 
     slowness: float  # of everything
     expressivity: float
@@ -28,10 +29,12 @@ class Style:
     turn: float  # which way the head likes to turn, about -1 to 1
     tilt: float
     restlessness: float  # of gaze and lids
+    reaction: float  # 0 to 1, how late expressions start
+    leisure: float  # 0 to 1, how slow their onsets are for the emotion
 
     @classmethod
     def of(cls, z: Floats, own: Floats) -> Style:
-        """z (8,), own (52,): the photo's readings. A lopsided smile stays one; a strong expression is left slowly."""
+        """z (10,), own (52,): the photo's readings. A lopsided smile stays one; a strong expression is left slowly."""
         z = np.clip(z, -2.2, 2.2)
         shown = float(np.clip(own[list(EXPRESSIVE)].sum() / 4, 0, 1))
         lopsided = float(np.clip(np.mean([own[left] - own[right] for left, right in SIDES]), -0.3, 0.3))
@@ -44,4 +47,6 @@ class Style:
             turn=float(np.tanh(z[5])),
             tilt=float(np.tanh(z[6])),
             restlessness=float(np.exp(0.12 * z[7])),
+            reaction=float(ndtr(z[8])),
+            leisure=float(ndtr(z[9])),
         )
