@@ -1,7 +1,7 @@
 """The inside of the mouth: what the photo shows of it, over teeth, gums and tongue drawn from a mesh.
 
-Four layers, back to front: the dark of the mouth; the lower jaw; the upper teeth, fixed to the skull; and the photo's
-own pixels between parted lips, which are kept as they are.
+Four layers, back to front: the dark of the mouth; the lower jaw; the upper teeth, fixed to the skull, where they aren't
+seen in the photo those of a mesh; and all of the photo's own pixels between parted lips, while these stay as they are.
 """
 
 from __future__ import annotations
@@ -13,14 +13,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.portrait.own_teeth import OwnTeeth, continued, tone
 from engine.portrait.patches import Rectangle
 from engine.types import Floats, HeadPose, Image
 
 SUPERSAMPLING = 3
 TOOTH_HEIGHT_CM = 1.0
+MOLARS_CM = 3.0  # behind the front teeth; in the dark there
+CANONICAL_MOUTH_CM = 4.91
 UPPER_TEETH_LENGTH = 1.3  # the mesh's gums come down far; most smiles show none
 TEETH_BELOW_LIP_LINE_CM = 0.15  # more than in the mesh: parted lips usually show the upper teeth's edge
 BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
+DEPTH_SHADE = 0.2  # teeth and gums are this much darker where all around is skin
+SHADE_PX = 9  # of the square in which the warp looks for skin
 TOOTH, GUM, DARK = np.array([0.93, 0.90, 0.83]), np.array([0.52, 0.25, 0.24]), np.array([0.20, 0.07, 0.06])
 
 
@@ -77,57 +82,64 @@ def rasterise(vertices_px: Floats, colours: Floats, triangles: NDArray[np.int64]
     """Paints triangles from back to front -> premultiplied (h, w, 4), colours as given."""
     k = SUPERSAMPLING
     corners = (vertices_px[triangles][..., :2] - [rectangle.x0, rectangle.y0] + 0.5) * k - 0.5
-    colour = colours[triangles].mean(1)
+    order = np.argsort(-vertices_px[triangles][..., 2].mean(1))
+    points = np.round(corners[order] * 16).astype(np.int32)
+    colour = colours[triangles[order]].mean(1).tolist()
     canvas = np.zeros((rectangle.height * k, rectangle.width * k, 4), np.float32)
-    for i in np.argsort(-vertices_px[triangles][..., 2].mean(1)):
-        points = np.round(corners[i] * 16).astype(np.int32)
-        cv2.fillConvexPoly(canvas, points, (*map(float, colour[i]), 1.0), lineType=cv2.LINE_8, shift=4)
+    for three, (red, green, blue) in zip(points, colour, strict=True):
+        cv2.fillConvexPoly(canvas, three, (red, green, blue, 1.0), lineType=cv2.LINE_8, shift=4)
     return np.asarray(cv2.resize(canvas, (rectangle.width, rectangle.height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def placed_vertices(mesh: MouthInterior, pose: HeadPose, lip_line_px: Floats, width_cm: float) -> Floats:
+    """The mesh (V, 3) in pixels at the pose of the photo's head, jaw closed.
+
+    lip_line_px (3,) is where the closed lips' middle would be, width_cm the width of the mouth when it shows nothing.
+    """
+    width_ratio = np.clip(width_cm / CANONICAL_MOUTH_CM, 0.85, 1.15)
+    shape = (mesh.vertices_cm - mesh.lip_line_cm) * [width_ratio, 1, 1]
+    edge = shape[mesh.is_tooth & ~mesh.is_lower, 1].max()
+    upper_y = shape[~mesh.is_lower, 1]
+    shape[~mesh.is_lower, 1] = edge + UPPER_TEETH_LENGTH * (upper_y - edge) + TEETH_BELOW_LIP_LINE_CM
+    return np.asarray(lip_line_px + pose.scale_px * shape @ pose.rotation.T, np.float32)
 
 
 def mouth_textures(
     image: Image,
     aperture: Floats,
+    teeth: OwnTeeth,
     white: Floats,
     mesh: MouthInterior,
-    pose: HeadPose,
-    lip_line_px: Floats,
-    width_ratio: float,
+    vertices_px: Floats,
+    px_per_cm: float,
     rectangle: Rectangle,
 ) -> Floats:
     """The four layers -> (4, 4, h, w) premultiplied, of the rectangle's size.
 
     aperture (h, w) is 1 where the photo shows the inside of the mouth; white (3,) is what white looks like in the
-    photo's light, 0-255; lip_line_px (3,) where the closed lips' middle would be, in the crop; width_ratio that of this
-    mouth to the canonical face's.
+    photo's light, 0-255.
     """
-    shape = (mesh.vertices_cm - mesh.lip_line_cm) * [width_ratio, 1, 1]
-    edge = shape[mesh.is_tooth & ~mesh.is_lower, 1].max()
-    upper_y = shape[~mesh.is_lower, 1]
-    shape[~mesh.is_lower, 1] = edge + UPPER_TEETH_LENGTH * (upper_y - edge) + TEETH_BELOW_LIP_LINE_CM
-    vertices = (lip_line_px + pose.scale_px * shape @ pose.rotation.T).astype(np.float32)
-    colours = shaded(mesh, vertices, pose.scale_px) * white
-    lower = mesh.is_lower[mesh.triangles].all(1)
-    upper = ~mesh.is_lower[mesh.triangles].any(1) & ~behind_teeth(mesh)
+    own = image[rectangle.slices].astype(np.float32)
+    unshaded = own / (1 - DEPTH_SHADE * cv2.blur(1 - aperture, (SHADE_PX, SHADE_PX)))[..., None]
+    shown = (aperture > 0).astype(np.float32)[..., None]
+    lower = mesh.triangles[mesh.is_lower[mesh.triangles].all(1)]
+    upper = mesh.triangles[~mesh.is_lower[mesh.triangles].any(1) & ~behind_teeth(mesh)]
+    colours = shaded(mesh, vertices_px, px_per_cm) * white
+    colours[mesh.is_tooth] *= tone(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle))
     back = np.broadcast_to((*(DARK * white), 1.0), (rectangle.height, rectangle.width, 4))
     layers = [
         back,
-        rasterise(vertices, colours, mesh.triangles[lower], rectangle),
-        rasterise(vertices, colours, mesh.triangles[upper], rectangle),
-        photo_layer(image, aperture, rectangle),
+        rasterise(vertices_px, colours, lower, rectangle),
+        continued(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle)),
+        shown * np.concatenate([own, shown], 2),
     ]
     return np.ascontiguousarray(np.stack(layers).transpose(0, 3, 1, 2), np.float32)
 
 
 def behind_teeth(mesh: MouthInterior) -> NDArray[np.bool_]:
-    """Triangles (T,) of the throat and palate, which would hang below the upper teeth like a curtain."""
+    """Triangles (T,) of the throat, palate and molars, which would hang below the upper teeth like a curtain."""
     is_gum = ~mesh.is_tooth[mesh.triangles].any(1)
+    depth_cm = mesh.vertices_cm[:, 2] - mesh.vertices_cm[mesh.is_tooth, 2].min()
     edge = mesh.vertices_cm[mesh.is_tooth & ~mesh.is_lower, 1].max()
-    return np.asarray(is_gum & (mesh.vertices_cm[mesh.triangles, 1].max(1) > edge - TOOTH_HEIGHT_CM / 2))
-
-
-def photo_layer(image: Image, aperture: Floats, rectangle: Rectangle) -> Floats:
-    """The photo's own pixels between the lips, and a soft rim of them under the lips -> (h, w, 4) premultiplied."""
-    own = image[rectangle.slices].astype(np.float32)
-    alpha = (aperture > 0).astype(np.float32)[..., None]
-    return np.concatenate([own * alpha, alpha], 2)
+    low = mesh.vertices_cm[mesh.triangles, 1].max(1) > edge - TOOTH_HEIGHT_CM / 2
+    return np.asarray((is_gum & low) | (depth_cm[mesh.triangles].min(1) > MOLARS_CM))

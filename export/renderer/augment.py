@@ -6,7 +6,7 @@ seed alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -19,19 +19,25 @@ DEPTH_SHADE = 0.2  # the engine's: teeth and gums are darker where skin is near
 ZOOM, TURN_RAD, SHIFT_PX = 0.1, 0.1, 7.0
 MISPLACED_PX = 1.2  # standard deviation of the drawn teeth's place
 OPENED_SHARE, OPENED_PX = 0.3, (4.0, 34.0)  # mouths pulled open further than the photo shows, and by how much
+RAISED_PX = (0.0, 12.0)  # of lower teeth in them: photos with closed jaws hide these behind the lip
 GAP_WEIGHT = 0.5  # of pixels that no photo shows: there the drawn mouth is the target
 TOOTH_GAIN = (0.6, 1.8)  # how much darker or brighter than drawn the photo's teeth may make those that it doesn't show
 
 
 @dataclass(frozen=True)
 class Batch:
-    """crop (N, 8, h, w) as in `frame`; target (N, 3, h, w), -1 to 1; weight (N, 1, h, w) of each pixel's
-    difference; real (N,) is 1 where all of the target is a photo."""
+    """N mouths of h by w pixels: what the network gets, what should come out, and what the former is made of."""
 
-    crop: Tensor
-    target: Tensor
-    weight: Tensor
-    real: Tensor
+    crop: Tensor  # (N, 8, h, w) as in `frame`
+    target: Tensor  # (N, 3, h, w), -1 to 1
+    weight: Tensor  # (N, 1, h, w) of each pixel's difference
+    real: Tensor  # (N,) 1 where all of the target is a photo
+    skin: Tensor  # (N, 3, h, w), 0 to 1
+    drawn: Tensor  # (N, 3, h, w), 0 to 1
+    parts: Tensor  # (N, 4, h, w), also where skin is before them
+
+    def part(self, rows: slice) -> Batch:
+        return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 class Chance:
@@ -76,18 +82,22 @@ def drawn_over_dark(inside: Tensor, upper: Tensor, lower: Tensor, dark: Tensor) 
     colour = lit * upper[:, :3] + seen * (lit * lower[:, :3] + (1 - lower[:, 3:4]) * dark)
     gums = (upper[:, 3:4] - upper[:, 4:]).clamp(min=0), (lower[:, 3:4] - lower[:, 4:]).clamp(min=0)
     parts = torch.cat([upper[:, 4:], gums[0], seen * lower[:, 4:], seen * gums[1]], 1)
-    return colour, parts * (inside > 0)
+    return colour, parts
 
 
 def assemble(
     photo: Tensor, skin: Tensor, inside: Tensor, drawn: Tensor, parts: Tensor, gap: Tensor, opened: Tensor
 ) -> Batch:
     """Puts a batch together; all are (N, C, h, w) with colours 0 to 1, opened is (N, 1, 1, 1)."""
-    shown = skin + inside * (drawn - skin)
     target = photo + gap * (in_tone_of_teeth(drawn, parts, photo, inside * (1 - gap)) - photo)
-    crop = torch.cat([2 * shown - 1, inside, parts], 1)
-    weight = inside * (1 - (1 - GAP_WEIGHT) * gap)
-    return Batch(crop, 2 * target - 1, weight, 1 - opened[:, 0, 0, 0])
+    weight = inside * (1 - (1 - GAP_WEIGHT) * gap * (1 - parts[:, 2:3]))  # few photos show lower teeth
+    crop = crop_of(skin, inside, drawn, parts)
+    return Batch(crop, 2 * target - 1, weight, 1 - opened[:, 0, 0, 0], skin, drawn, parts)
+
+
+def crop_of(skin: Tensor, inside: Tensor, drawn: Tensor, parts: Tensor) -> Tensor:
+    """The network's input (N, 8, h, w), from skin and drawing with colours 0 to 1."""
+    return torch.cat([2 * (skin + inside * (drawn - skin)) - 1, inside, parts * (inside > 0)], 1)
 
 
 def in_tone_of_teeth(drawn: Tensor, parts: Tensor, photo: Tensor, seen: Tensor) -> Tensor:
@@ -121,10 +131,10 @@ def augmented_batch(
     x, y = positions(chance, size)
     opened = chance.happens(OPENED_SHARE)
     drop, gap, y_photo = dropped_jaw(chance, opened, edge, x, y)
-    inside = sampled(layers["inside"], x, y_photo)
-    gap = gap * inside
+    inside = torch.maximum(sampled(layers["inside"], x, y_photo), gap)
     upper = sampled(layers["upper"], x + chance.normal(MISPLACED_PX), y + chance.normal(MISPLACED_PX))
-    lower = sampled(layers["lower"], x + chance.normal(MISPLACED_PX), y - drop + chance.normal(MISPLACED_PX))
+    down = drop - opened * chance.uniform(*RAISED_PX) + chance.normal(MISPLACED_PX)
+    lower = sampled(layers["lower"], x + chance.normal(MISPLACED_PX), y - down)
     drawn, parts = drawn_over_dark(inside, upper, lower, layers["dark"])
     light = OtherLight(chance)
     drawn = (light(drawn) * (1 + chance.normal(0.06) + chance.normal(0.02, 3))).clamp(0, 1)
@@ -158,7 +168,7 @@ def dropped_jaw(chance: Chance, opened: Tensor, edge: Tensor, x: Tensor, y: Tens
     """
     c0, c1, c2, middle, half = edge[:, :, None, None, None].unbind(1)
     drop = opened * chance.uniform(*OPENED_PX)
-    lip = c0 + c1 * x + c2 * x * x - 1.5
+    lip = c0 + c1 * x + c2 * x * x - 1.0
     way = drop * torch.sqrt((1 - ((x - middle) / half) ** 2).clamp(min=0))
     beyond = y - lip
     gap = ((beyond + 0.5).clamp(0, 1) * (way - beyond + 0.5).clamp(0, 1)) * (way > 0)

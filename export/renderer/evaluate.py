@@ -2,7 +2,7 @@
 
     python -m export.renderer.evaluate --checkpoint checkpoint.pt --lpips lpips_alex_v0.1.pt pairs.npz dev.npz
 
-Only people who were never trained on are measured. Every mouth is drawn in the mean style, which is a fair guess, and
+Only people who were never trained on are measured. Every mouth is drawn in the usual style, which is a fair guess, and
 in the style that the encoder reads off the photo, which says how much the style can carry.
 """
 
@@ -19,19 +19,20 @@ from export.renderer.augment import Batch, Chance, plain_batch
 from export.renderer.corpus import Pairs
 from export.renderer.frame import INSIDE, SHOWN, STYLE_SIZE
 from export.renderer.losses import equivariance_loss
-from export.renderer.network import MouthNet, StyleEncoder, finished
+from export.renderer.network import MouthNet, StyleEncoder, StylesSeen, finished
 from export.renderer.perceptual import Lpips
 
 AT_ONCE = 16
 
 
-def load(checkpoint: Path) -> tuple[MouthNet, StyleEncoder, int]:
-    """The running mean of the weights, the encoder of styles, and the step."""
+def load(checkpoint: Path) -> tuple[MouthNet, StyleEncoder, StylesSeen, int]:
+    """The running mean of the weights, the encoder of styles, those that it has found, and the step."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    network, encoder = MouthNet(), StyleEncoder()
+    network, encoder, styles = MouthNet(), StyleEncoder(), StylesSeen()
     network.load_state_dict(state["mean"])
     encoder.load_state_dict(state["encoder"])
-    return network.eval(), encoder.eval(), int(state["step"])
+    styles.load_state_dict(state["styles"])
+    return network.eval(), encoder.eval(), styles.eval(), int(state["step"])
 
 
 def distances(made: Tensor, batch: Batch, lpips: Lpips) -> Tensor:
@@ -55,21 +56,21 @@ def laplacian(picture: Tensor, inside: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def report(network: MouthNet, encoder: StyleEncoder, pairs: Pairs, lpips: Lpips) -> list[str]:
+def report(network: MouthNet, encoder: StyleEncoder, styles: StylesSeen, pairs: Pairs, lpips: Lpips) -> list[str]:
     """Lines of a table: mean over the pairs of people who aren't trained on."""
     rows = torch.from_numpy(pairs.validation_rows())
-    found: dict[str, list[Tensor]] = {"drawn interior": [], "network, mean style": [], "network, photo's style": []}
+    found: dict[str, list[Tensor]] = {"drawn interior": [], "network, usual style": [], "network, photo's style": []}
     swims = []
     for part in rows.split(AT_ONCE):
         batch = plain_batch({name: layer[part] for name, layer in pairs.layers.items()})
-        still = torch.zeros(len(part), STYLE_SIZE)
+        usual = styles(torch.zeros(len(part), STYLE_SIZE))
         style, _ = encoder(batch.target, batch.weight)
-        mean_style, photos_style = network(batch.crop, still), network(batch.crop, style)
-        made = (batch.crop[:, SHOWN], finished(batch.crop, mean_style), finished(batch.crop, photos_style))
+        usual_style, photos_style = network(batch.crop, usual), network(batch.crop, style)
+        made = (batch.crop[:, SHOWN], finished(batch.crop, usual_style), finished(batch.crop, photos_style))
         for values, picture in zip(found.values(), made, strict=True):
             values.append(distances(picture, batch, lpips))
         chance = Chance(len(part), torch.Generator().manual_seed(0), torch.device("cpu"))
-        swims.append(127.5 * float(equivariance_loss(network, batch.crop, still, mean_style, chance)))
+        swims.append(127.5 * float(equivariance_loss(network, batch.crop, usual, usual_style, chance)))
     lines = [f"{pairs.split}: {len(rows)} photos", f"{'':24s} colour  LPIPS in  LPIPS all  sharpness"]
     for name, values in found.items():
         colour, near, whole, sharp = torch.cat(values).mean(0).tolist()
@@ -83,10 +84,10 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--lpips", type=Path, required=True)
     options = parser.parse_args()
-    network, encoder, step = load(options.checkpoint)
+    network, encoder, styles, step = load(options.checkpoint)
     print(f"step {step}")
     for path in options.pairs:
-        print("\n".join(report(network, encoder, Pairs.read(path), Lpips(options.lpips))), flush=True)
+        print("\n".join(report(network, encoder, styles, Pairs.read(path), Lpips(options.lpips))), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from export.renderer.augment import Batch, Chance
+from export.renderer.augment import Batch, Chance, crop_of
 from export.renderer.frame import CHANNELS, INSIDE
 from export.renderer.network import MouthNet
 
 TONE_BLOCK_PX = 8
+BENT_PX = 1.5  # how far lips are moved, standard deviation
 MOVED_PX, TURNED_RAD, ZOOMED = 2.0, 0.04, 0.03  # how far the copy of a frame is moved that must come out the same
 
 
@@ -84,9 +85,27 @@ def equivariance_loss(network: MouthNet, crop: Tensor, style: Tensor, found: Ten
         return F.grid_sample(picture, grid, "bilinear", "border", align_corners=False)
 
     again = network(moved(crop), style).float()
-    expected = moved(torch.cat([found[:, :3] * found[:, 3:], found[:, 3:]], 1).float())
-    got = torch.cat([again[:, :3] * again[:, 3:], again[:, 3:]], 1)
-    return weighted_mean((got - expected).abs(), moved(crop[:, INSIDE]) ** 2)
+    expected = moved(premultiplied(found))
+    return weighted_mean((premultiplied(again) - expected).abs(), moved(crop[:, INSIDE]) ** 2)
+
+
+def lips_loss(network: MouthNet, batch: Batch, style: Tensor, found: Tensor, chance: Chance) -> Tensor:
+    """Lips that slide over teeth must leave those as they are: a look at the same mouth with its skin bent a little."""
+    height, width = batch.skin.shape[2:]
+    bend = torch.cat([chance.normal(BENT_PX / size, 12).reshape(-1, 1, 3, 4) for size in (width, height)], 1)
+    bend = F.interpolate(2 * bend, size=(height, width), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+    still = F.affine_grid(torch.eye(2, 3, device=bend.device).expand(len(bend), 2, 3), [*batch.skin.shape], False)
+    bent = F.grid_sample(
+        torch.cat([batch.skin, batch.crop[:, INSIDE]], 1), still + bend, "bilinear", "border", align_corners=False
+    )
+    again = network(crop_of(bent[:, :3], bent[:, 3:], batch.drawn, batch.parts), style).float()
+    both = torch.minimum(bent[:, 3:], batch.crop[:, INSIDE]) ** 4
+    return weighted_mean((premultiplied(again) - premultiplied(found)).abs(), both)
+
+
+def premultiplied(found: Tensor) -> Tensor:
+    """The network's result (N, 4, h, w) with its colour weighted by its alpha."""
+    return torch.cat([found[:, :3] * found[:, 3:], found[:, 3:]], 1)
 
 
 def ramp(step: int, start: int, end: int) -> float:

@@ -10,21 +10,14 @@ import numpy as np
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import FaceShape, face_shape
-from engine.portrait.mouth import (
-    DARK,
-    TEETH_BELOW_LIP_LINE_CM,
-    UPPER_TEETH_LENGTH,
-    MouthInterior,
-    behind_teeth,
-    rasterise,
-    shaded,
-)
+from engine.portrait.mouth import DARK, behind_teeth, placed_vertices, rasterise, shaded
 from engine.portrait.patches import TEARS, Rectangle, contour, skin_alphas
 from engine.portrait.portrait import (
-    CANONICAL_MOUTH_CM,
     CLOSED_LIPS_CM,
     EDGE_SOFTNESS_CM,
     FaceAssets,
+    lip_line_cm,
+    mouth_width_cm,
     white_of_light,
 )
 from engine.render.drive import CHIN, JAW_PER_CHIN
@@ -81,11 +74,6 @@ def view_of_mouth(photo: Image, mesh: FaceMesh, assets: FaceAssets) -> MouthView
     return MouthView(upright.astype(np.uint8), moved(mesh.points_px), pose, shape, float(mesh.pose.scale_px))
 
 
-def lip_line_cm(shape: FaceShape) -> Floats:
-    """Where the closed lips' middle would be, in the head's frame (3,)."""
-    return np.asarray((shape.rest_cm + shape.release_cm)[[13, 14]].mean(0))
-
-
 def lips_apart(view: MouthView) -> Floats:
     """How far the inside of the mouth shows, 0 to 1 -> (120, 184); nothing where the lips are closed."""
     upper, lower = (contour(view.mesh_px, MOUTH.ends, between) for between in (MOUTH.upper, MOUTH.lower))
@@ -95,23 +83,11 @@ def lips_apart(view: MouthView) -> Floats:
     return np.asarray(np.clip(1 - alphas.sum(0), 0, 1), np.float32)
 
 
-def placed_vertices(mesh: MouthInterior, view: MouthView) -> Floats:
-    """The mesh of teeth, gums and tongue where `engine.portrait.mouth.mouth_textures` puts it, jaw closed -> (V, 3)."""
-    neutral = view.shape.rest_cm + view.shape.release_cm
-    width_cm = float(np.linalg.norm(neutral[top.LIP_LEFT_END] - neutral[top.LIP_RIGHT_END]))
-    ratio = np.clip(width_cm / CANONICAL_MOUTH_CM, 0.85, 1.15)
-    shape = (mesh.vertices_cm - mesh.lip_line_cm) * [ratio, 1, 1]
-    edge = shape[mesh.is_tooth & ~mesh.is_lower, 1].max()
-    upper_y = shape[~mesh.is_lower, 1]
-    shape[~mesh.is_lower, 1] = edge + UPPER_TEETH_LENGTH * (upper_y - edge) + TEETH_BELOW_LIP_LINE_CM
-    lips_px = view.pose.origin_px + PX_PER_CM * view.pose.rotation @ lip_line_cm(view.shape)
-    return np.asarray(lips_px + PX_PER_CM * shape @ view.pose.rotation.T, np.float32)
-
-
 def drawn_mouth(view: MouthView, assets: FaceAssets) -> DrawnMouth:
     """The drawn interior of a photo's mouth at the opening that the photo shows, and nothing of the photo's own."""
     mesh = assets.mouth
-    vertices = placed_vertices(mesh, view)
+    lips_px = view.pose.origin_px + PX_PER_CM * view.pose.rotation @ lip_line_cm(view.shape)
+    vertices = placed_vertices(mesh, view.pose, lips_px, mouth_width_cm(view.shape))
     white = white_of_light(view.photo, view.mesh_px)
     colours = shaded(mesh, vertices, PX_PER_CM) * white
     teeth = np.repeat(mesh.is_tooth[:, None].astype(np.float32), 3, 1)

@@ -13,6 +13,8 @@ from export.renderer.frame import CHANNELS, HEIGHT, INSIDE, PARTS, SHOWN, STYLE_
 
 WIDTHS = (24, 48, 96, 160)  # channels at full size, a half, a quarter, an eighth
 CRITIC_WIDTHS = (48, 96, 192)
+STYLES_DECAY = 0.98
+LEAST_VARIANCE = 1e-3
 ALPHA_START = 2.0  # logit: the network begins by replacing most of what is drawn
 
 
@@ -57,9 +59,9 @@ class MouthNet(nn.Module):
             self.leave.bias.copy_(torch.tensor([0.0, 0.0, 0.0, ALPHA_START]))
 
     def forward(self, crop: Tensor, style: Tensor) -> Tensor:
-        """crop (N, 8, 96, 160) as in `frame`, style (N, 8) standard normal -> (N, 4, 96, 160).
+        """crop (N, 8, 96, 160) as in `frame`, style (N, 8) as in `StylesSeen` -> (N, 4, 96, 160).
 
-        The result is colour, -1 to 1, and alpha, 0 to 1: exactly 0 where no inside shows.
+        The result is colour, -1 to 1, and alpha, 0 to 1: exactly 0 where no inside shows in the pixel or beside it.
         """
         x = rectified(self.enter(crop))
         passed = [x]
@@ -71,7 +73,8 @@ class MouthNet(nn.Module):
             x = block(x + passed[2 - i], style)
         found = self.leave(x)
         colour = torch.tanh(found[:, :3] + crop[:, SHOWN])  # starts near what is drawn
-        return torch.cat([colour, torch.sigmoid(found[:, 3:]) * (crop[:, INSIDE] > 0)], 1)
+        near = F.max_pool2d(crop[:, INSIDE], 3, 1, 1) > 0  # with the pixels beside, so that it can be enlarged
+        return torch.cat([colour, torch.sigmoid(found[:, 3:]) * near], 1)
 
 
 def finished(crop: Tensor, found: Tensor) -> Tensor:
@@ -100,6 +103,33 @@ class StyleEncoder(nn.Module):
         pooled = (x * weight).sum((2, 3)) / weight.sum((2, 3))
         mean, log_variance = self.leave(pooled).chunk(2, 1)
         return mean, log_variance.clamp(-8, 4)
+
+
+class StylesSeen(nn.Module):
+    """Where the styles of photographed teeth lie. Zero is far from it: of their spread around zero little is asked."""
+
+    mean: Tensor
+    square: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(STYLE_SIZE))
+        self.register_buffer("square", torch.eye(STYLE_SIZE))
+
+    @torch.no_grad()
+    def update(self, found: Tensor) -> None:
+        """found: (N, 8), the encoder's means for photos."""
+        self.mean.lerp_(found.mean(0), 1 - STYLES_DECAY)
+        self.square.lerp_(found.T @ found / len(found), 1 - STYLES_DECAY)
+
+    def spread(self) -> Tensor:
+        """(8, 8): a standard normal times its transpose is as different from the mean as people's styles are."""
+        covariance = self.square - torch.outer(self.mean, self.mean)
+        return torch.linalg.cholesky(covariance + LEAST_VARIANCE * torch.eye(STYLE_SIZE, device=covariance.device))
+
+    def forward(self, normal: Tensor) -> Tensor:
+        """Standard normal (N, 8) -> styles."""
+        return self.mean + normal @ self.spread().T
 
 
 class PatchCritic(nn.Module):

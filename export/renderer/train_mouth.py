@@ -4,7 +4,7 @@
         [--lpips lpips_alex_v0.1.pt] [--look dev.npz] [--batch 12] [--threads 1]
 
 Pairs are made from the portraits first if their file isn't there (see `pairs`). FOLDER gets checkpoint.pt,
-losses.csv and losses.png, and samples_*.png: input, result with the mean style, result with a random style, photo; of
+losses.csv and losses.png, and samples_*.png: input, result with the usual style, result with a random style, photo; of
 people who are never trained on. `--look` adds such a sheet of another split's pairs, to look at and nothing else.
 Runs in bfloat16 on a GPU where there is one, else on the CPU.
 """
@@ -22,14 +22,14 @@ import torch
 from export.renderer.augment import Batch, plain_batch
 from export.renderer.corpus import Pairs
 from export.renderer.frame import SHOWN, STYLE_SIZE
-from export.renderer.network import MouthNet, finished
+from export.renderer.network import MouthNet, StylesSeen, finished
 from export.renderer.sheets import contact_sheet, loss_plot, write_png
 from export.renderer.trainer import NAMES, Trainer
 
 BATCHES = {"cpu": 12, "cuda": 64}
 LOGGED_STEPS = 25
 SAMPLED_PEOPLE = 36
-SHEETS_MINUTES = 4.0
+SHEETS_MINUTES = 2.0
 SMOOTHED = 8  # logged rows
 
 
@@ -42,11 +42,11 @@ def sampled_batch(pairs: Pairs, count: int, device: torch.device) -> Batch:
 
 
 @torch.no_grad()
-def sheet(network: MouthNet, batch: Batch) -> np.ndarray:
+def sheet(network: MouthNet, styles: StylesSeen, batch: Batch) -> np.ndarray:
     """Input, result, result in another style, photo."""
     device = batch.crop.device
     other = torch.randn(len(batch.crop), STYLE_SIZE, generator=torch.Generator().manual_seed(5)).to(device)
-    made = [finished(batch.crop, network(batch.crop, style)) for style in (torch.zeros_like(other), other)]
+    made = [finished(batch.crop, network(batch.crop, styles(normal))) for normal in (torch.zeros_like(other), other)]
     return contact_sheet([batch.crop[:, SHOWN], *made, batch.target], across=2, enlarged=2)
 
 
@@ -54,7 +54,7 @@ def write_sheets(trainer: Trainer, look: Pairs | None, out: Path) -> None:
     for name, pairs in (("held_out", trainer.pairs), ("look", look)):
         if pairs is not None and len(pairs.validation_rows()):
             batch = sampled_batch(pairs, SAMPLED_PEOPLE, trainer.device)
-            write_png(out / f"samples_{name}.png", sheet(trainer.mean, batch))
+            write_png(out / f"samples_{name}.png", sheet(trainer.mean, trainer.styles, batch))
     series = np.genfromtxt(out / "losses.csv", delimiter=",", names=True)
     if series.size > SMOOTHED:
         kernel = np.ones(SMOOTHED) / SMOOTHED

@@ -13,25 +13,26 @@ from export.renderer import losses
 from export.renderer.augment import Batch, Chance, augmented_batch
 from export.renderer.corpus import Pairs, rows_of_step
 from export.renderer.frame import HEIGHT, STYLE_SIZE, WIDTH
-from export.renderer.network import MouthNet, PatchCritic, StyleEncoder, finished
+from export.renderer.network import MouthNet, PatchCritic, StyleEncoder, StylesSeen, finished
 from export.renderer.perceptual import Lpips
 
-RATE, CRITIC_RATE, BETAS = 4e-4, 4e-4, (0.5, 0.99)
-FULL_RATE_STEPS = 4000  # from then on rates fall with the root of the step's number
+RATE, CRITIC_RATE, BETAS = 4e-4, 8e-4, (0.5, 0.99)
+FULL_RATE_STEPS = 1200  # from then on rates fall with the root of the step's number
 MEAN_DECAY = 0.998  # of the running mean of weights, which is what ships
 CRITIC_STARTS, CRITIC_FULL = 100, 600  # steps over which the critic's say grows
 SIZES = {"cpu": (64, 128), "cuda": (HEIGHT, WIDTH)}  # of what is trained on at once
 WEIGHTS = {
     "pixels": 10.0,
     "tone": 6.0,
-    "lpips": 6.0,
+    "lpips": 8.0,
     "style": 0.02,
-    "deceiving": 1.0,
-    "features": 4.0,
-    "equivariance": 4.0,
+    "deceiving": 0.4,
+    "features": 8.0,
+    "equivariance": 6.0,
+    "lips": 10.0,
 }
 NAMES = (*WEIGHTS, "critic")
-STORED = ("network", "mean", "encoder", "critic", "optimiser", "critic_optimiser")
+STORED = ("network", "mean", "encoder", "styles", "critic", "optimiser", "critic_optimiser")
 
 
 class Trainer:
@@ -48,6 +49,7 @@ class Trainer:
         self.network, self.encoder, self.critic = (
             net().to(device, memory_format=torch.channels_last) for net in (MouthNet, StyleEncoder, PatchCritic)
         )  # with channels last a step takes a quarter less time on a CPU
+        self.styles = StylesSeen().to(device)
         self.mean = copy.deepcopy(self.network).requires_grad_(False)
         self.lpips = Lpips(lpips).to(device, memory_format=torch.channels_last) if lpips else None
         learnt = [*self.network.parameters(), *self.encoder.parameters()]
@@ -70,24 +72,20 @@ class Trainer:
         self.set_rates()
         batch = self.batch_of_step(generator)
         chance = Chance(self.batch, generator, self.device)
-        half = max(1, self.batch // 2)  # the first half has its own style, the rest one drawn at random
+        half = max(1, self.batch // 2)  # the first half has its own style, the rest one of others' drawn at random
         with self.reduced():
             mean, log_variance = self.encoder(batch.target[:half], batch.weight[:half])
         mean, log_variance = mean.float(), log_variance.float()
         style = chance.normal(1.0, STYLE_SIZE)[:, :, 0, 0]
-        style = torch.cat([mean + style[:half] * (0.5 * log_variance).exp(), style[half:]])
+        self.styles.update(mean)
+        style = torch.cat([mean + style[:half] * (0.5 * log_variance).exp(), self.styles(style[half:])])
         with self.reduced():
             found = self.network(batch.crop, style).float()
         made = finished(batch.crop, found)
         found_losses = self.critic_step(batch, made.detach())
         parts = self.network_losses(batch, half, made)
         parts["style"] = losses.style_loss(mean, log_variance)
-        quarter = max(1, self.batch // 4)
-        with self.reduced():
-            parts["equivariance"] = losses.equivariance_loss(
-                self.network, batch.crop[:quarter], style[:quarter].detach(), found[:quarter],
-                Chance(quarter, generator, self.device),
-            )  # fmt: skip
+        parts |= self.steadiness_losses(batch, style.detach(), found, generator)
         say = losses.ramp(self.step, CRITIC_STARTS, CRITIC_FULL)
         weights = WEIGHTS | {"deceiving": say * WEIGHTS["deceiving"], "features": say * WEIGHTS["features"]}
         total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
@@ -95,6 +93,18 @@ class Trainer:
         self.update_mean()
         self.step += 1
         return {name: float(part.detach()) for name, part in parts.items()} | found_losses
+
+    def steadiness_losses(
+        self, batch: Batch, style: Tensor, found: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """What a second look at two parts of the batch, a little changed, says of what was found at the first."""
+        quarter = max(1, self.batch // 4)
+        first, last = slice(0, quarter), slice(self.batch - quarter, self.batch)
+        chance = Chance(quarter, generator, self.device)
+        with self.reduced():
+            moved = losses.equivariance_loss(self.network, batch.crop[first], style[first], found[first], chance)
+            bent = losses.lips_loss(self.network, batch.part(last), style[last], found[last], chance)
+        return {"equivariance": moved, "lips": bent}
 
     def set_rates(self) -> None:
         share = min(1.0, (FULL_RATE_STEPS / (self.step + 1)) ** 0.5)
@@ -104,7 +114,7 @@ class Trainer:
 
     def network_losses(self, batch: Batch, half: int, made: Tensor) -> dict[str, Tensor]:
         """Of what was made: (N, 3, h, w); its first `half` pictures should be their targets."""
-        first = Batch(batch.crop[:half], batch.target[:half], batch.weight[:half], batch.real[:half])
+        first = batch.part(slice(0, half))
         parts = {"pixels": losses.pixel_loss(made[:half], first), "tone": losses.tone_loss(made, batch)}
         with self.reduced():
             if self.lpips is not None:

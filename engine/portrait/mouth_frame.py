@@ -1,0 +1,70 @@
+"""The picture of a mouth that the mouth network sees, and what the drawn mouth is made of in it.
+
+The picture is upright, 18 pixels a centimetre, and fixed to the skull: upper teeth are at the same pixels whatever lips
+and jaw do, so that the same teeth come out in every frame. export/renderer/frame.py has the network's side of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from engine.portrait.mouth import MouthInterior, behind_teeth, rasterise
+from engine.portrait.own_teeth import OwnTeeth
+from engine.portrait.patches import Rectangle
+from engine.types import Floats, HeadPose
+
+PX_PER_CM = 18.0
+HEIGHT, WIDTH = 96, 160
+SAMPLING = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+LIP_LINE_Y = 30  # row at which the closed lips would meet
+
+
+@dataclass(frozen=True)
+class MouthFrame:
+    """One face's mouth in the network's picture, the head at rest and the jaw closed.
+
+    The jaws are (96, 160, 3): shares of teeth, and of gums and tongue, and their sum.
+    """
+
+    to_patch: Floats  # (2, 3) pixels of the picture -> of the mouth's patch
+    upper: Floats
+    lower: Floats
+    own: Floats  # (96, 160) where the photo's own teeth are kept
+
+    @property
+    def patch_px(self) -> float:
+        """How many of the patch's pixels are as wide as one of the picture's."""
+        return float(np.linalg.norm(self.to_patch[:, 0]))
+
+
+def mouth_frame(
+    mesh: MouthInterior,
+    vertices_px: Floats,
+    lip_line_px: Floats,
+    pose: HeadPose,
+    rectangle: Rectangle,
+    teeth: OwnTeeth,
+) -> MouthFrame:
+    """vertices_px (V, 3) of the mesh and lip_line_px (3,), where closed lips' middle would be, in the crop."""
+    angle, scale = np.arctan2(pose.rotation[1, 0], pose.rotation[0, 0]), pose.scale_px / PX_PER_CM
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = np.array([(WIDTH - 1) / 2, LIP_LINE_Y])
+    place = lip_line_px[:2] - [rectangle.x0, rectangle.y0] - scale * turn @ middle
+    local = np.array(vertices_px)
+    local[:, :2] = (vertices_px[:, :2] - lip_line_px[:2]) @ turn / scale + middle
+    kinds = np.stack([mesh.is_tooth, ~mesh.is_tooth, np.zeros_like(mesh.is_tooth)], 1).astype(np.float32)
+    is_lower = mesh.is_lower[mesh.triangles]
+    upper, lower = (
+        rasterise(local, kinds, mesh.triangles[chosen], Rectangle(0, 0, WIDTH, HEIGHT))[..., [0, 1, 3]]
+        for chosen in (~is_lower.any(1) & ~behind_teeth(mesh), is_lower.all(1))
+    )
+    to_patch = np.concatenate([scale * turn, place[:, None]], 1).astype(np.float32)
+    kept, above = (
+        np.asarray(cv2.warpAffine(share, to_patch, (WIDTH, HEIGHT), flags=SAMPLING, borderMode=cv2.BORDER_REPLICATE))
+        for share in (teeth.kept, teeth.above)
+    )
+    shares = np.maximum(above, kept).astype(np.float32)
+    return MouthFrame(to_patch, upper * shares[..., None], lower, kept.astype(np.float32))

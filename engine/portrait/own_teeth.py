@@ -1,0 +1,55 @@
+"""What a photo shows of its person's teeth: these stay, and drawn ones only go on where they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from engine.types import Floats
+
+LEAST_CM = 0.35  # parted further than this lips show teeth, not a dark line
+RIM_CM = 0.07  # of the photo's inside that lips shine into
+GAIN = (0.6, 1.3)  # by which drawn teeth may become brighter or darker
+
+
+@dataclass(frozen=True)
+class OwnTeeth:
+    """In the mouth's patch, (h, w) each, 0 to 1."""
+
+    kept: Floats  # where the photo's teeth are
+    above: Floats  # where upper teeth may be drawn: no lower than those in the photo, which end at the lower lip
+
+
+def own_teeth(aperture: Floats, px_per_cm: float) -> OwnTeeth:
+    """aperture (h, w) is 1 where the photo shows the inside of the mouth."""
+    shown = aperture > 0.5
+    inwards_cm = cv2.distanceTransform(shown.astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm
+    height, width = aperture.shape
+    if inwards_cm.max() < LEAST_CM / 2:
+        return OwnTeeth(np.zeros((height, width), np.float32), np.ones((height, width), np.float32))
+    columns = np.flatnonzero(shown.any(0))
+    lowest = height - 1 - shown[::-1, columns].argmax(0)
+    edge = np.interp(np.arange(width), columns, lowest) - RIM_CM * px_per_cm
+    above = np.clip(edge[None] - np.arange(height)[:, None] + 0.5, 0, 1)
+    return OwnTeeth(np.clip(inwards_cm / RIM_CM - 1, 0, 1).astype(np.float32), above.astype(np.float32))
+
+
+def continued(own: Floats, teeth: OwnTeeth, drawn: Floats) -> Floats:
+    """The photo's teeth (h, w, 3), 0-255, over drawn ones (h, w, 4), premultiplied, which are cut off below them."""
+    over = np.concatenate([own, np.ones_like(own[..., :1])], 2)
+    kept = teeth.kept[..., None]
+    return np.asarray(kept * over + (1 - kept) * teeth.above[..., None] * drawn, np.float32)
+
+
+def tone(own: Floats, teeth: OwnTeeth, drawn: Floats) -> Floats:
+    """What makes drawn teeth of the colour of those in the photo (3,); pictures as in `continued`.
+
+    Some of what is between lips is a dark gap: hence the brighter half only.
+    """
+    seen = (teeth.kept > 0.5) & (drawn[..., 3] > 0.9)
+    if not seen.any():
+        return np.ones(3, np.float32)
+    bright = [picture[picture.sum(1) >= np.median(picture.sum(1))].mean(0) for picture in (own[seen], drawn[seen, :3])]
+    return np.asarray(np.clip(bright[0] / bright[1], *GAIN), np.float32)

@@ -1,0 +1,274 @@
+"""The inside of the mouth: what the network may change, what stays, and that teeth hold still while lips move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.backends import Runner
+from engine.composite import render_frames
+from engine.mesh import BLENDSHAPES
+from engine.motion.track import Motion
+from engine.portrait.mouth_frame import HEIGHT, PX_PER_CM, WIDTH, MouthFrame
+from engine.portrait.own_teeth import LEAST_CM, RIM_CM, continued, own_teeth, tone
+from engine.portrait.patches import Rectangle
+from engine.portrait.portrait import Portrait
+from engine.render.drive import frame_inputs
+from engine.render.mouth import (
+    MouthPainter,
+    View,
+    after,
+    inverse,
+    lay_over,
+    moved,
+    read,
+    style_of,
+    tone_of_teeth,
+    window_around,
+)
+from engine.render.renderer import behind_inputs
+from engine.samples import sample_photo
+from tests.clips import engine, one, pair
+from tests.perception import backend, bundle
+
+GREEN = (-1.0, 1.0, -1.0)
+
+
+class Painted:
+    """A network that draws everything green, and counts the frames that it is asked for."""
+
+    inputs: Mapping[str, object] = {}
+    outputs: Mapping[str, object] = {}
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def bind(self, **_: np.ndarray) -> Runner:
+        raise AssertionError("nothing of the mouth network is bound")
+
+    def __call__(self, crop: np.ndarray, style: np.ndarray) -> dict[str, np.ndarray]:
+        self.frames += len(crop)
+        assert crop.shape[1] == 8 and style.shape == (len(crop), 8)
+        assert crop.shape[2] % 8 == 0 and crop.shape[3] % 8 == 0
+        assert np.abs(crop).max() <= 1
+        colour = np.array([*GREEN, 1.0], np.float32)[None, :, None, None]
+        return {"mouth": np.broadcast_to(colour, (len(crop), 4, *crop.shape[2:]))}
+
+    def close(self) -> None: ...
+
+
+class Echo(Painted):
+    """Gives back the colours that it sees."""
+
+    def __call__(self, crop: np.ndarray, style: np.ndarray) -> dict[str, np.ndarray]:
+        return {"mouth": np.concatenate([crop[:, :3], np.ones_like(crop[:, :1])], 1)}
+
+
+@cache
+def warp() -> Runner:
+    return backend().open(bundle().path("warp.onnx"))
+
+
+@cache
+def network() -> Runner:
+    return backend().open(bundle().path("mouth.onnx"))
+
+
+@cache
+def closed() -> Portrait:
+    """Somebody whose photo shows no teeth."""
+    return engine().prepare(sample_photo("grace_hopper")).scene.portraits[0]
+
+
+def motion(frames: int, turn_deg: float = 0.0, **blendshapes: np.ndarray | float) -> Motion:
+    shapes = np.zeros((frames, len(BLENDSHAPES)), np.float32)
+    for name, value in blendshapes.items():
+        shapes[:, BLENDSHAPES.index(name)] = value
+    still, gaze = np.zeros((frames, 3), np.float32), np.zeros((frames, 4), np.float32)
+    turned = still.copy()
+    turned[:, 1:] = np.linspace(0, turn_deg, frames)[:, None]
+    return Motion(shapes, np.ones(frames, np.float32), turned, still, gaze, still)
+
+
+def drawn(portrait: Portrait, performed: Motion) -> dict[str, np.ndarray]:
+    """What the warp draws of the mouth, and `mouth_affine`."""
+    inputs = frame_inputs(portrait, performed)
+    found = warp()(**portrait.constants, **behind_inputs(portrait, portrait.behind[None]), **inputs)
+    return {"frames": found["mouth_frames"].copy(), "inside": found["mouth_inside"], "affine": inputs["mouth_affine"]}
+
+
+def painted(portrait: Portrait, performed: Motion, runner: Runner) -> dict[str, np.ndarray]:
+    found = drawn(portrait, performed)
+    MouthPainter(runner, portrait.mouth, 0).paint(**found, box=portrait.patches["mouth"])
+    return found
+
+
+def test_only_what_is_drawn_and_not_skin_is_painted() -> None:
+    portrait = closed()
+    performed = motion(2, jawOpen=np.array([0.3, 0.6]))
+    before = drawn(portrait, performed)
+    after_it = painted(portrait, performed, Painted())
+    untouched = before["inside"][..., 3] == 0
+    np.testing.assert_array_equal(after_it["frames"][untouched], before["frames"][untouched])
+    full = (before["inside"][..., 3] == 255) & (np.abs(after_it["frames"].astype(int) - [0, 255, 0]).max(-1) <= 1)
+    assert full.sum() > 0.5 * (before["inside"][..., 3] == 255).sum()  # away from teeth less counts
+
+
+def test_a_mouth_that_shows_nothing_never_meets_the_network() -> None:
+    portrait = one().scene.portraits[0]
+    nothing = np.zeros_like(motion(1).release)
+    runner, still = Painted(), motion(1)
+    still = Motion(still.blendshapes, nothing, still.rotation_deg, still.shift_cm, still.gaze_deg, still.body_cm)
+    before = drawn(portrait, still)["frames"]
+    np.testing.assert_array_equal(painted(portrait, still, runner)["frames"], before)
+    assert runner.frames == 0
+
+
+def test_a_frame_does_not_depend_on_those_beside_it() -> None:
+    performed = motion(5, turn_deg=8, jawOpen=np.linspace(0.1, 0.6, 5))
+    together = list(render_frames(one().scene, {0: performed}, warp(), network()))
+    for t in (1, 4):
+        (alone,) = render_frames(one().scene, {0: performed[t : t + 1]}, warp(), network())
+        assert np.abs(alone.astype(int) - together[t]).max() <= 1  # batches of another size may round otherwise
+
+
+def test_teeth_hold_still_while_lips_and_head_move() -> None:
+    """In the picture that is fixed to the skull, successive frames of a smile show the same teeth."""
+    portrait = closed()
+    count = 8
+    lips = 0.6 + 0.15 * np.linspace(0, 1, count)
+    performed = motion(
+        count, turn_deg=4, mouthSmileLeft=lips, mouthSmileRight=lips, mouthUpperUpLeft=lips, mouthUpperUpRight=lips,
+        jawOpen=0.15,
+    )  # fmt: skip
+    found, box = painted(portrait, performed, network()), portrait.patches["mouth"]
+    teeth, seen = [], []
+    for t in range(count):
+        to_patch = moved(portrait.mouth, found["affine"][t, 2].astype(np.float64), box)
+        teeth.append(read(found["frames"][t], to_patch, WIDTH, HEIGHT).astype(int))
+        seen.append(read(cv2.extractChannel(found["inside"][t], 3), to_patch, WIDTH, HEIGHT) > 250)
+    shown = np.all(seen, 0) & (portrait.mouth.upper[..., 0] > 0.9)
+    assert shown.sum() > 200
+    steps = [(later - earlier)[shown] for earlier, later in pairwise(teeth)]
+    assert max(np.abs(step).mean() for step in steps) < 5
+    assert max(np.abs(later - earlier).mean() for earlier, later in pairwise(steps)) < 3  # and none flickers
+
+
+@pytest.mark.parametrize("place", [(0, 0, 1, 1), (37, 29, 81, 22), (150, 90, 10, 6), (-20, 30, 60, 90)])
+def test_windows_hold_the_mouth_and_are_of_few_sizes(place: tuple[int, int, int, int]) -> None:
+    x, y, width, height = place
+    window = window_around(np.eye(2, 3), Rectangle(*place))
+    assert window is not None
+    assert window.x0 <= max(x, 0) and window.y0 <= y
+    assert window.x0 + window.width >= min(x + width, WIDTH) and window.y0 + window.height >= min(y + height, HEIGHT)
+    assert window.x0 >= 0 and window.x0 + window.width <= WIDTH
+    assert not any(side % 8 for side in (window.x0, window.y0, window.width, window.height))
+
+
+def test_a_mouth_outside_of_the_picture_has_no_window() -> None:
+    assert window_around(np.eye(2, 3), Rectangle(WIDTH, 10, 5, 5)) is None
+
+
+@pytest.mark.parametrize("px_per_cm", [8.0, 18.0, 47.0])
+def test_the_mouth_is_painted_where_it_is_in_photos_of_any_resolution(px_per_cm: float) -> None:
+    """A network that gives back what it sees leaves the patch as it was, but for its resolution."""
+    scale, size = px_per_cm / PX_PER_CM, round(9 * px_per_cm)
+    y, x = np.mgrid[:size, :size] / size
+    picture = np.stack([255 * x, 255 * y, 128 + 100 * np.sin(9 * x) * np.sin(7 * y)], 2).astype(np.uint8)
+    inside = np.zeros((1, size, size, 4), np.uint8)
+    part = np.s_[0, size // 4 : size // 2, size // 4 : size // 2]
+    inside[(*part, slice(3))], inside[(*part, 3)] = picture[part[1:]], 255
+    to_patch = np.array([[scale, 0, 0.5], [0, scale, -0.5]], np.float32)
+    nothing = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    mouth = MouthFrame(to_patch, nothing, nothing, nothing[..., 0])
+    frames = picture[None].copy()
+    MouthPainter(Echo(), mouth, 0).paint(
+        frames, inside, np.tile(np.eye(2, 3), (1, 4, 1, 1)), Rectangle(0, 0, size, size)
+    )
+    assert np.abs(frames[0].astype(int) - picture).mean() < 1
+    assert np.abs(frames[0].astype(int) - picture).max() < 30 / px_per_cm + 6
+
+
+def test_affine_maps_are_undone_by_their_inverse() -> None:
+    affine = np.array([[0.8, 0.1, 5.0], [-0.2, 1.3, -7.0]])
+    np.testing.assert_allclose(after(inverse(affine), affine), [[1, 0, 0], [0, 1, 0]], atol=1e-12)
+
+
+def test_faces_have_teeth_of_their_own() -> None:
+    first, second = (portrait.mouth for portrait in pair().scene.portraits.values())
+    np.testing.assert_array_equal(style_of(3, first), style_of(3, first))
+    if not second.own.any():
+        assert not np.array_equal(style_of(0, second), style_of(1, second))
+
+
+def test_drawn_teeth_take_the_tone_of_those_they_replace() -> None:
+    crop = np.zeros((8, 8, 8), np.float32)
+    crop[..., :3], crop[2:5, :, 3:5] = 0.2, 1  # upper teeth where the inside shows
+    drawn = np.full((8, 8, 3), 255.0, np.float32)
+    drawn[2:5] = 1.25 * 0.6 * 255
+    np.testing.assert_allclose(drawn[3, 3] * tone_of_teeth(crop, drawn)[0, 0], 0.6 * 255, rtol=1e-3)
+
+
+def gap(height_cm: float, px_per_cm: float = 20.0) -> np.ndarray:
+    aperture = np.zeros((120, 160), np.float32)
+    half = round(height_cm * px_per_cm / 2)
+    aperture[60 - half : 60 + half, 30:130] = 1
+    return aperture
+
+
+def test_a_dark_line_between_lips_is_no_teeth() -> None:
+    found = own_teeth(gap(0.9 * LEAST_CM), 20.0)
+    assert not found.kept.any()
+    assert (found.above == 1).all()
+
+
+def test_teeth_that_the_photo_shows_are_kept_and_end_at_the_lip() -> None:
+    aperture = gap(1.0)
+    teeth = own_teeth(aperture, 20.0)
+    assert teeth.kept[60, 80] == 1
+    assert not teeth.kept[aperture == 0].any()
+    assert not teeth.above[75:].any() and teeth.above[: 69 - round(20 * RIM_CM)].all()
+    own = np.full((120, 160, 3), [200.0, 190, 150])
+    mesh = np.full((120, 160, 4), [160.0, 160, 160, 1])
+    np.testing.assert_allclose(tone(own, teeth, mesh), [1.25, 1.1875, 0.9375])
+    whole = continued(own, teeth, mesh)
+    np.testing.assert_allclose(whole[60, 80], [200, 190, 150, 1])
+    np.testing.assert_allclose(whole[40, 80], mesh[40, 80])
+    assert not whole[80:].any()
+
+
+@pytest.mark.parametrize("turn", [0.0, 20.0])
+def test_the_network_s_picture_is_upright_and_of_one_scale(turn: float) -> None:
+    portrait = one().scene.portraits[0]
+    mouth, scale = portrait.mouth, one().meshes[0].pose.scale_px  # type: ignore[union-attr]
+    assert mouth.patch_px == pytest.approx(scale / PX_PER_CM, rel=1e-5)
+    radians = np.radians(turn)
+    skull = np.array([[np.cos(radians), -np.sin(radians), 3.0], [np.sin(radians), np.cos(radians), 4.0]])
+    to_patch = moved(mouth, skull, portrait.patches["mouth"])
+    box = portrait.patches["mouth"]
+    there = to_patch @ [10.0, 20.0, 1.0] + [box.x0, box.y0]
+    np.testing.assert_allclose(skull @ [*there, 1.0], mouth.to_patch @ [10.0, 20.0, 1.0], rtol=1e-5)
+
+
+def test_lay_over_is_exact_where_nothing_shows() -> None:
+    rng = np.random.default_rng(0)
+    patch = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    inside = np.zeros((20, 30, 4), np.uint8)
+    inside[5:9, 6:20] = [10, 20, 30, 128]
+    view = View(
+        0,
+        np.eye(2, 3),
+        Rectangle(6, 5, 14, 4),
+        Rectangle(0, 0, 32, 24),
+        np.zeros((24, 32, 8), np.float32),
+        np.ones((24, 32), np.float32),
+    )
+    found = patch.copy()
+    lay_over(found, inside, rng.uniform(0, 1, (24, 32, 4)).astype(np.float32), view)
+    np.testing.assert_array_equal(found[inside[..., 3] == 0], patch[inside[..., 3] == 0])
+    assert (found != patch).any()
