@@ -18,6 +18,8 @@ from export.onnx_file import OPSET, tidy
 GENERATOR_INPUT = "/Concat_23_output_0"  # (N, 4, 512, 512): known - 0.5, image * known
 GENERATOR_OUTPUT = "/model/synthesis/b512/Add_1_output_0"  # (N, 3, 512, 512), -1 to 1
 SIDE = 512
+GAIN = 2.0**0.5  # after each LeakyRelu
+FAINT_NOISE = 3e-4  # of the constant noise: what is below changes the picture by a third of a grey level at most
 
 
 def generator(pipeline: Path, scratch: Path) -> onnx.ModelProto:
@@ -27,7 +29,59 @@ def generator(pipeline: Path, scratch: Path) -> onnx.ModelProto:
     """
     folded = _fold_constants(cut_generator(pipeline), scratch)
     model = version_converter.convert_version(folded, OPSET)
-    return tidy(_with_plain_interface(model))
+    return tidy(_with_plain_interface(without_detours(model)))
+
+
+def without_detours(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Leaves out what only costs time: ONNX Runtime then needs 0.55 s of processor time instead of 0.83 s.
+
+    Each convolution is followed by LeakyRelu, a gain of the square root of 2 and a clip at 256. Gains go into the
+    weights: that of a depthwise convolution into the pointwise one after it, which makes a factor of 2, exact in fp16.
+    No picture comes near 256 (172 at most, of noise), and where the noise that is added is faint it goes as well.
+    """
+    graph = model.graph
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    made_by = {node.output[0]: node.op_type for node in graph.node}
+    instead: dict[str, str] = {}  # of an output that is left out: the one before it
+    nodes = []
+    for node in graph.node:
+        node.input[:] = [instead.get(name, name) for name in node.input]
+        noise = values.get(node.input[1]) if node.op_type == "Add" else None
+        after_relu = made_by.get(node.input[0]) == "LeakyRelu"
+        faint = noise is not None and float(np.abs(noise).max()) < FAINT_NOISE
+        if (node.op_type in ("Mul", "Clip") and after_relu) or faint:
+            instead[node.output[0]] = node.input[0]
+            continue
+        if noise is not None:
+            _scale(graph, node, 1, values, GAIN)
+        elif node.op_type == "Conv":
+            for i in range(1, len(node.input)):
+                _scale(graph, node, i, values, _gain_of(node.output[0]))
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    return model
+
+
+def _gain_of(output: str) -> float:
+    """What a convolution's weights have to be multiplied by, from the name of what it makes."""
+    if "/fromrgb/" in output:
+        return GAIN
+    return GAIN**2 if output.endswith("/conv2/Conv_output_0") else 1.0
+
+
+def _scale(graph: onnx.GraphProto, node: onnx.NodeProto, i: int, values: dict[str, np.ndarray], gain: float) -> None:
+    """Gives a node a scaled copy of one constant: several may share it."""
+    if gain == 1:
+        return
+    name = f"{node.output[0]}.scaled{i}"
+    scaled = (values[node.input[i]] * np.float64(gain)).astype(np.float32)
+    graph.initializer.append(numpy_helper.from_array(scaled, name))
+    node.input[i] = name
 
 
 def cut_generator(pipeline: Path) -> onnx.ModelProto:

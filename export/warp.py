@@ -85,10 +85,16 @@ def newton_step(offset: Tensor, found: Tensor, reach: Tensor | float) -> Tensor:
     return step * (reach / torch.sqrt((step * step).sum(1, keepdim=True)).clamp(min=reach))
 
 
-def folded(source: Tensor, positions: Tensor, strength: Tensor) -> Tensor:
-    """The person (T, 4, h, w) from the source's five channels, darkened where skin folds."""
+def shaded(source: Tensor, positions: Tensor, shading: Tensor) -> Tensor:
+    """The person (T, 4, h, w) from the source's five channels; shading (T, 2, h, w) is folds and light."""
     found = sample_shared(source, positions, outer_box(source))
-    return torch.cat([found[:, :3] * (1 - strength * found[:, 4:]), found[:, 3:4]], 1)
+    gain = (1 - shading[:, :1] * found[:, 4:]) * (1 + shading[:, 1:])
+    return torch.cat([found[:, :3] * gain, found[:, 3:4]], 1)
+
+
+def as_bytes(picture: Tensor) -> Tensor:
+    """(T, C, h, w), 0-255 -> uint8 (T, h, w, C)."""
+    return torch.round(picture.permute(0, 2, 3, 1)).clamp(0, 255).to(torch.uint8)
 
 
 def over(drawn: Tensor, behind: Tensor) -> Tensor:
@@ -127,11 +133,13 @@ class LayeredWarp(nn.Module):
             offset = offset - newton_step(offset, found, reach)
         return offset / half_inverse(box)[:, None, None]
 
-    def interior(self, pixels: Tensor, covered: Tensor, inputs: Sequence[Tensor]) -> Tensor:
+    def interior(self, pixels: Tensor, covered: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """What lies behind the skin, back to front: textures (K, 4, h, w) premultiplied, the first one opaque.
 
         affine (T, K, 2, 3) takes output pixels to texture pixels; shade (K,) darkens a texture where skin is near;
-        opacity (T, K) lets a texture vanish.
+        opacity (T, K) lets a texture vanish. The last texture is the photo's own; what is drawn shows through it.
+
+        -> the interior (T, 4, h, w), and as much of it as is drawn: premultiplied, alpha 0-255
         """
         textures, shade, affine, opacity = inputs
         box = outer_box(textures)
@@ -139,68 +147,82 @@ class LayeredWarp(nn.Module):
         for kernel, pad in (((9, 1), (0, 0, 4, 4)), ((1, 9), (4, 4, 0, 0))):
             near = F.avg_pool2d(F.pad(near, pad, mode="replicate"), kernel, stride=1)
         colour = torch.zeros_like(covered).expand(-1, 3, -1, -1)
+        drawn, through = colour, torch.ones_like(covered)
         for k in range(textures.shape[0]):
             at = torch.matmul(pixels, affine[:, k, None, :, :2].transpose(-1, -2)) + affine[:, k, None, None, :, 2]
             layer = sample_shared(textures[k : k + 1], at, box) * opacity[:, k, None, None, None]
-            colour = layer[:, :3] * (1 - shade[k] * near) + (1 - layer[:, 3:]) * colour
-        return torch.cat([colour, torch.ones_like(covered)], 1)
+            drawn, through = colour, 1 - layer[:, 3:]
+            colour = layer[:, :3] * (1 - shade[k] * near) + through * colour
+        shown = (1 - covered) * through
+        return torch.cat([colour, torch.ones_like(covered)], 1), torch.cat([shown * drawn, 255 * shown], 1)
 
-    def patch(self, source: Tensor, displacement: Tensor, base: Tensor, inputs: Sequence[Tensor]) -> Tensor:
-        """One place where skin tears: two skin layers over the interior -> (T, 4, h, w)."""
+    def patch(
+        self, source: Tensor, displacement: Tensor, base: Tensor, inputs: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """One place where skin tears: two skin layers over the interior -> (T, 4, h, w), and the interior's share that
+        is drawn (T, 4, h, w), as in `interior`."""
         box, upper, lower, skin_alpha, feather = inputs[:5]
         height, width = skin_alpha.shape[2], skin_alpha.shape[3]
         pixels = lattice(box, height, width).expand(displacement.shape[0], -1, -1, -1)
-        smooth, folds = sample(base, pixels, outer_box(source)).split([2, 1], 1)
+        smooth, shading = sample(base, pixels, outer_box(source)).split([2, 2], 1)
         layers = []
         for weights, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
             offset = enlarge(self.source_offsets(weights, displacement, box), height, width)
             positions = pixels + (smooth + feather * (offset - smooth)).permute(0, 2, 3, 1)
-            layers.append((folded(source, positions, folds), sample_shared(alpha, positions, box)))
+            layers.append((shaded(source, positions, shading), sample_shared(alpha, positions, box)))
         (colour_u, alpha_u), (colour_l, alpha_l) = layers
         covered = (alpha_u + alpha_l).clamp(max=1)
         behind_upper = alpha_l * (1 - alpha_u)  # the upper layer lies over the lower where they overlap
         skin = (colour_u * alpha_u + colour_l * behind_upper) / (alpha_u + behind_upper).clamp(min=1e-6)
-        return covered * skin + (1 - covered) * self.interior(pixels, covered, inputs[5:])
+        interior, drawn = self.interior(pixels, covered, inputs[5:])
+        return covered * skin + (1 - covered) * interior, drawn
 
     def forward(
         self,
         displacement: Tensor,
         folds: Tensor,
+        light: Tensor,
         behind: Tensor,
         source: Tensor,
         base: Tensor,
         fold_regions: Tensor,
+        light_maps: Tensor,
         *patches: Tensor,
     ) -> list[Tensor]:
         """Draws T frames of one face's crop, and of its three patches, over what is behind the person.
 
         displacement (T, n, 2)   of the control points, pixels
         folds (T, R)             how strongly the skin of each region folds
+        light (T, L)             how the terms of light on the turning head have changed
         behind (1 or T, h, w, 3) uint8, the picture without this person
         source (1, 5, h, w)      the person, premultiplied RGB 0-255, alpha 0-1, and how much folds darken the skin
         base (gh, gw, n)         interpolation weights over the crop's nodes
         fold_regions (R, gh, gw) where the regions are
+        light_maps (L, gh, gw)   what each term adds to the gain of colours
         and for each of PATCHES
         box (4,)                 x0 y0 x1 y1 of its outer pixels' centres
         upper, lower (ph, pw, n) interpolation weights of its two skin layers
         skin_alpha (1, 2, h, w)  of the layers, in the photo;  feather (1, 1, h, w) 0 at the patch's border
         textures (K, 4, h, w)    premultiplied;  shade (K,);  affine (T, K, 2, 3);  opacity (T, K)
         patch_behind (1 or T, h, w, 3) uint8
-        -> the crop's frames (T, h, w, 3) uint8, then those of each patch
+        -> the crop's frames (T, h, w, 3) uint8, then those of each patch; last, of the mouth's, how much of each pixel
+        is drawn and not photographed (T, h, w, 4) uint8: premultiplied
         """
         offset = self.source_offsets(base, displacement, outer_box(source))
         nodes = lattice(outer_box(source), base.shape[0], base.shape[1])
-        strength = torch.tensordot(folds, fold_regions, 1)[:, None]  # in the photo; folds move with their skin
-        strength = sample(strength, nodes + offset.permute(0, 2, 3, 1), outer_box(source))
-        coarse = torch.cat([offset, strength], 1)
+        # Both are known in the photo and move with the skin.
+        shading = torch.stack([torch.tensordot(folds, fold_regions, 1), torch.tensordot(light, light_maps, 1)], 1)
+        shading = sample(shading, nodes + offset.permute(0, 2, 3, 1), outer_box(source))
+        coarse = torch.cat([offset, shading], 1)
         height, width = source.shape[2], source.shape[3]
-        fine, fine_folds = enlarge(coarse, height, width).split([2, 1], 1)
+        fine, fine_shading = enlarge(coarse, height, width).split([2, 2], 1)
         positions = lattice(outer_box(source), height, width) + fine.permute(0, 2, 3, 1)
-        frames = [over(folded(source, positions, fine_folds), behind)]
+        frames = [over(shaded(source, positions, fine_shading), behind)]
         for i in range(len(PATCHES)):
             inputs = patches[i * len(PATCH_INPUTS) : (i + 1) * len(PATCH_INPUTS)]
-            frames.append(over(self.patch(source, displacement, coarse, inputs[:-1]), inputs[-1]))
-        return frames
+            drawn, inside = self.patch(source, displacement, coarse, inputs[:-1])
+            frames.append(over(drawn, inputs[-1]))
+        return [*frames, as_bytes(inside)]  # of the last one, the mouth
 
 
 def example_inputs(frames: int = 2, points: int = 9) -> dict[str, Tensor]:
@@ -208,10 +230,12 @@ def example_inputs(frames: int = 2, points: int = 9) -> dict[str, Tensor]:
     inputs = {
         "displacement": torch.zeros(frames, points, 2),
         "folds": torch.zeros(frames, 7),
+        "light": torch.zeros(frames, 8),
         "behind": torch.zeros(1, 65, 74, 3, dtype=torch.uint8),
         "source": torch.zeros(1, 5, 65, 74),
         "base": torch.zeros(11, 12, points),
         "fold_regions": torch.zeros(7, 11, 12),
+        "light_maps": torch.zeros(8, 11, 12),
     }
     for i, name in enumerate(PATCHES):
         height, width, nodes_y, nodes_x = 20 + i, 26 + i, 6 + i, 14 + i
@@ -233,10 +257,12 @@ def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
     shared = {
         "displacement": {0: "frames", 1: "points"},
         "folds": {0: "frames", 1: "regions"},
+        "light": {0: "frames", 1: "terms"},
         "behind": {0: "backs", 1: "crop_h", 2: "crop_w"},
     }
     shared |= {"source": {2: "crop_h", 3: "crop_w"}, "base": {0: "nodes_h", 1: "nodes_w", 2: "points"}}
     shared |= {"fold_regions": {0: "regions", 1: "nodes_h", 2: "nodes_w"}}
+    shared |= {"light_maps": {0: "terms", 1: "nodes_h", 2: "nodes_w"}}
     for p in PATCHES:
         size, nodes = {2: f"{p}_h", 3: f"{p}_w"}, {0: f"{p}_nodes_h", 1: f"{p}_nodes_w", 2: "points"}
         shared |= {f"{p}_box": {}, f"{p}_shade": {}, f"{p}_upper": nodes, f"{p}_lower": nodes}
@@ -255,7 +281,7 @@ def export_onnx(path: Path) -> None:
         tuple(inputs.values()),
         str(path),
         input_names=names,
-        output_names=["frames", *(f"{p}_frames" for p in PATCHES)],
+        output_names=["frames", *(f"{p}_frames" for p in PATCHES), "mouth_inside"],
         dynamic_axes={name: axes for name, axes in zip(names, shapes, strict=True) if axes},
         opset_version=20,
         dynamo=False,

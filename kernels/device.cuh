@@ -24,18 +24,18 @@ __device__ float4 image_at(const MienImages &images, int which, float x, float y
     return {found.x * images.colour, found.y * images.colour, found.z * images.colour, found.w * images.alpha};
 }
 
-// The person at a place in the crop, darkened where skin folds.
-__device__ float4 person_at(const MienWarp &w, float x, float y, float strength) {
-    float4 found = image_at(w.source, 0, x, y);
+// The person at a place in the crop, whose skin folds by `strength` and is in light brighter by `light`.
+__device__ float4 person_at(const MienWarp &w, float x, float y, float strength, float light) {
+    const float4 found = image_at(w.source, 0, x, y);
+    float kept = 1 + light;
     if (strength != 0) {
         const Corners c = corners_at(x, y, w.source.height, w.source.width);
         const float *at = w.source_folds + std::ptrdiff_t(c.y0) * (w.source.width + 1) + c.x0;
         const float *under = at + w.source.width + 1;
         const float above = at[0] + c.right * (at[1] - at[0]), beneath = under[0] + c.right * (under[1] - under[0]);
-        const float kept = 1 - strength * (above + c.below * (beneath - above));
-        found = {found.x * kept, found.y * kept, found.z * kept, found.w};
+        kept *= 1 - strength * (above + c.below * (beneath - above));
     }
-    return found;
+    return {found.x * kept, found.y * kept, found.z * kept, found.w};
 }
 
 __device__ void lay_over(float4 drawn, const std::uint8_t *behind, std::uint8_t *out) {
@@ -45,18 +45,18 @@ __device__ void lay_over(float4 drawn, const std::uint8_t *behind, std::uint8_t 
     }
 }
 
-// x and y of a coarse lattice (frames x rows x columns x 3, two of them offsets) between nodes, and the third.
-__device__ float3 coarse_at(const float *coarse, int frame, int rows, int columns, float x, float y) {
+// A coarse lattice (frames x rows x columns x 4: two offsets, folds, light) between nodes.
+__device__ float4 coarse_at(const float *coarse, int frame, int rows, int columns, float x, float y) {
     const Corners c = corners_at(x, y, rows, columns);
-    const float *plane = coarse + std::ptrdiff_t(frame) * rows * columns * 3;
-    float found[3];
-    for (int k = 0; k < 3; ++k) {
-        const auto node = [&](int i, int j) { return plane[(i * columns + j) * 3 + k]; };
+    const float *plane = coarse + std::ptrdiff_t(frame) * rows * columns * 4;
+    float found[4];
+    for (int k = 0; k < 4; ++k) {
+        const auto node = [&](int i, int j) { return plane[(i * columns + j) * 4 + k]; };
         const float above = node(c.y0, c.x0) + c.right * (node(c.y0, c.x1) - node(c.y0, c.x0));
         const float beneath = node(c.y1, c.x0) + c.right * (node(c.y1, c.x1) - node(c.y1, c.x0));
         found[k] = above + c.below * (beneath - above);
     }
-    return {found[0], found[1], found[2]};
+    return {found[0], found[1], found[2], found[3]};
 }
 
 } // namespace mien

@@ -128,12 +128,12 @@ void invert(Field &field, int frame) {
     }
 }
 
-void add_folds(Field &field, int frame, const float *strengths, const float *regions, int count) {
+void add_shading(Field &field, int frame, int channel, const float *strengths, const float *maps, int count) {
     const int rows = field.grid.rows, columns = field.grid.columns, nodes = field.nodes();
     std::vector<float> strength(nodes, 0.0f);
-    for (int region = 0; region < count; ++region) {
+    for (int i = 0; i < count; ++i) {
         for (int node = 0; node < nodes; ++node) {
-            strength[node] += strengths[region] * regions[std::size_t(region) * nodes + node];
+            strength[node] += strengths[i] * maps[std::size_t(i) * nodes + node];
         }
     }
     float *at = field.source_of(frame);
@@ -141,8 +141,7 @@ void add_folds(Field &field, int frame, const float *strengths, const float *reg
     const float per_row = field.half_inverse[1] * float(rows - 1) / 2;
     for (int node = 0; node < nodes; ++node, at += 4) {
         const float x = float(node % columns) + at[0] * per_column, y = float(node / columns) + at[1] * per_row;
-        at[2] = sample_plane(strength.data(), rows, columns, x, y);
-        at[3] = 0;
+        at[channel] = sample_plane(strength.data(), rows, columns, x, y);
     }
 }
 

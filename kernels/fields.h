@@ -16,7 +16,7 @@ struct Field {
     float half_inverse[2];     // takes pixels to units in which the box reaches from -1 to 1
     std::vector<float> moved;  // nodes x kLanes: the displacement, pixels
     std::vector<float> source; // kFramesAtOnce x nodes x 4: where the node's skin comes from less the node, pixels;
-                               // how strongly it folds there; 0
+                               // how strongly it folds there; by which share it is in brighter light
 
     Field(const MienGrid &grid, float width, float height);
     int nodes() const { return grid.rows * grid.columns; }
@@ -27,10 +27,10 @@ struct Field {
 // Fills field.moved for nodes from `first` to before `last`: weights times displacement (points x kLanes).
 void displace(Field &field, const float *displacement, int points, int first, int last);
 
-// Fills field.source of one frame, except for the folds.
+// Fills field.source of one frame, except for the shading.
 void invert(Field &field, int frame);
 
-// Adds the folds: strengths (regions) times regions (regions x nodes), read where the skin comes from.
-void add_folds(Field &field, int frame, const float *strengths, const float *regions, int count);
+// Adds folds (channel 2) or light (3): strengths (count) times maps (count x nodes), read where the skin comes from.
+void add_shading(Field &field, int frame, int channel, const float *strengths, const float *maps, int count);
 
 } // namespace mien

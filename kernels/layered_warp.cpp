@@ -60,9 +60,9 @@ void displace_all(std::vector<Field> &fields, const std::vector<float> &lanes, i
     });
 }
 
-// The person along one row of the crop (width x 4); `strength` is how strongly skin folds at its pixels.
+// The person along one row of the crop (width x 4), whose skin folds by `strength` and is in light brighter by `light`.
 MIEN_CLONES void person_row(const MienWarp &warp, const Spots &spots, const float *__restrict strength,
-                            float *__restrict out) {
+                            const float *__restrict light, float *__restrict out) {
     const MienImages source = warp.source; // copies, since what is written might else be any of this
     const float *folds = warp.source_folds, *right = spots.right.data(), *below = spots.below.data();
     const int *first = spots.first.data();
@@ -74,6 +74,8 @@ MIEN_CLONES void person_row(const MienWarp &warp, const Spots &spots, const floa
             const float kept = 1.0f - strength[i] * mixed(folds, stride, first[i], right[i], below[i]);
             found *= f4{kept, kept, kept, 1.0f};
         }
+        const float gain = 1.0f + light[i];
+        found *= f4{gain, gain, gain, 1.0f};
         store(out + 4 * i, found);
     }
 }
@@ -84,10 +86,10 @@ void draw_rows(const MienWarp &warp, const Field &base, int frame, int frame_of_
     const float *coarse = base.source_of(frame_of_field);
     const float per_row = float(base.grid.rows - 1) / float(height - 1);
     const float per_column = float(base.grid.columns - 1) / float(width - 1);
-    Enlarged enlarged(coarse, base.grid.rows, base.grid.columns, 3, 0.0f, per_column, width);
+    Enlarged enlarged(coarse, base.grid.rows, base.grid.columns, 4, 0.0f, per_column, width);
     Spots spots(width);
-    std::vector<float> values(std::size_t(width) * 3), person(std::size_t(width) * 4);
-    float *x = values.data(), *y = x + width, *strength = y + width;
+    std::vector<float> values(std::size_t(width) * 4), person(std::size_t(width) * 4);
+    float *x = values.data(), *y = x + width, *strength = y + width, *light = strength + width;
     for (int row = first; row < std::min(first + kRowsOfWork, height); ++row) {
         enlarged.read(float(row) * per_row, values.data());
         for (int i = 0; i < width; ++i) {
@@ -97,7 +99,7 @@ void draw_rows(const MienWarp &warp, const Field &base, int frame, int frame_of_
         spots.find(x, y, warp.source);
         const std::size_t line = std::size_t(width) * 3;
         const std::uint8_t *behind = warp.behind + ((warp.backs > 1 ? std::size_t(frame) * height : 0) + row) * line;
-        person_row(warp, spots, strength, person.data());
+        person_row(warp, spots, strength, light, person.data());
         lay_over(person.data(), behind, width, warp.drawn + frame * warp.drawn_frame + row * warp.drawn_row);
     }
 }
@@ -111,8 +113,9 @@ void draw(const MienWarp &warp, int threads) {
             const int frame = i % frames, which = i / frames;
             invert(fields[which], frame);
             if (which == 0) {
-                const float *folds = warp.folds + std::size_t(first + frame) * warp.regions;
-                add_folds(fields[which], frame, folds, warp.fold_regions, warp.regions);
+                const std::size_t at = first + frame;
+                add_shading(fields[which], frame, 2, warp.folds + at * warp.regions, warp.fold_regions, warp.regions);
+                add_shading(fields[which], frame, 3, warp.light + at * warp.terms, warp.light_maps, warp.terms);
             }
         });
         const int blocks = (warp.source.height + kRowsOfWork - 1) / kRowsOfWork;

@@ -58,23 +58,31 @@ __device__ float2 source_of(const Known &known, int frame, int i, int j) {
     return {x * known.width / 2, y * known.height / 2};
 }
 
-// How strongly skin folds at a node whose skin comes from `offset` away, pixels.
-__device__ float fold_of(const MienWarp &w, const Known &known, int frame, int i, int j, float2 offset) {
+// The sum of maps (count x nodes), times strengths (frames x count), where skin comes from that ends `offset` away at
+// a node, pixels.
+__device__ float sum_of(const float *strengths, const float *maps, int count, const Known &known, int frame, int i,
+                        int j, float2 offset) {
     const float x = float(j) + offset.x / known.width * float(known.columns - 1);
     const float y = float(i) + offset.y / known.height * float(known.rows - 1);
     float sum = 0;
-    for (int region = 0; region < w.regions; ++region) {
-        const float *plane = w.fold_regions + std::ptrdiff_t(region) * known.rows * known.columns;
-        sum += w.folds[frame * w.regions + region] * sample_plane(plane, known.rows, known.columns, x, y);
+    for (int k = 0; k < count; ++k) {
+        const float *plane = maps + std::ptrdiff_t(k) * known.rows * known.columns;
+        sum += strengths[frame * count + k] * sample_plane(plane, known.rows, known.columns, x, y);
     }
     return sum;
 }
 
+// How strongly skin folds, and by which share it is in brighter light.
+__device__ float2 shading_of(const MienWarp &w, const Known &known, int frame, int i, int j, float2 offset) {
+    return {sum_of(w.folds, w.fold_regions, w.regions, known, frame, i, j, offset),
+            sum_of(w.light, w.light_maps, w.terms, known, frame, i, j, offset)};
+}
+
 // Lays the person over one pixel of the crop; x and y are where that skin comes from.
-__device__ void draw_pixel(const MienWarp &w, int frame, int row, int column, float x, float y, float strength) {
+__device__ void draw_pixel(const MienWarp &w, int frame, int row, int column, float x, float y, float strength, float light) {
     const std::ptrdiff_t line = (w.backs > 1 ? std::ptrdiff_t(frame) * w.source.height : 0) + row;
     std::uint8_t *out = w.drawn + frame * w.drawn_frame + row * w.drawn_row + 3 * column;
-    lay_over(person_at(w, x, y, strength), w.behind + (line * w.source.width + column) * 3, out);
+    lay_over(person_at(w, x, y, strength, light), w.behind + (line * w.source.width + column) * 3, out);
 }
 
 } // namespace
@@ -127,10 +135,10 @@ extern "C" __global__ void __launch_bounds__(kBlock) displace_fast(const float *
     }
 }
 
-// moved -> coarse (frames x nodes x 3): offsets in pixels, and how strongly skin folds; 0 for grids of patches.
+// moved -> coarse (frames x nodes x 4): offsets in pixels, folds and light; these are 0 for grids of patches.
 // Blocks: (nodes / kBlock rounded up, frames). width and height are the box's.
 extern "C" __global__ void __launch_bounds__(kBlock)
-    invert(const MienWarp w, const float *moved, int rows, int columns, float width, float height, int folds, float *coarse) {
+    invert(const MienWarp w, const float *moved, int rows, int columns, float width, float height, int shade, float *coarse) {
     const int node = blockIdx.x * kBlock + threadIdx.x, frame = blockIdx.y;
     if (node >= rows * columns) {
         return;
@@ -138,10 +146,12 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     const Known known = {moved, rows, columns, width, height};
     const int i = node / columns, j = node % columns;
     const float2 offset = source_of(known, frame, i, j);
-    float *out = coarse + (std::ptrdiff_t(frame) * rows * columns + node) * 3;
+    float *out = coarse + (std::ptrdiff_t(frame) * rows * columns + node) * 4;
     out[0] = offset.x;
     out[1] = offset.y;
-    out[2] = folds ? fold_of(w, known, frame, i, j, offset) : 0.0f;
+    const float2 shading = shade ? shading_of(w, known, frame, i, j, offset) : float2{0, 0};
+    out[2] = shading.x;
+    out[3] = shading.y;
 }
 
 // Naive: a thread for each pixel of the crop, from `coarse` of `invert`. Threads (kTileX, kTileY); blocks: (width /
@@ -153,14 +163,14 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY) draw_frames(const M
     }
     const float x = float(column) * float(w.base.columns - 1) / float(w.source.width - 1);
     const float y = float(row) * float(w.base.rows - 1) / float(w.source.height - 1);
-    const float3 from = coarse_at(coarse, frame, w.base.rows, w.base.columns, x, y);
-    draw_pixel(w, frame, row, column, float(column) + from.x, float(row) + from.y, from.z);
+    const float4 from = coarse_at(coarse, frame, w.base.rows, w.base.columns, x, y);
+    draw_pixel(w, frame, row, column, float(column) + from.x, float(row) + from.y, from.z, from.w);
 }
 
 // Fast: `invert` and `draw_frames` at once. A block inverts the few nodes around its tile, which never leave it.
 // Launch as `draw_frames`; nodes are at least 4 pixels apart.
 extern "C" __global__ void __launch_bounds__(kTileX *kTileY) warp_frames(const MienWarp w, const float *moved) {
-    __shared__ float nodes[kNodesY * kNodesX * 3];
+    __shared__ float nodes[kNodesY * kNodesX * 4];
     const int column = blockIdx.x * kTileX + threadIdx.x, row = blockIdx.y * kTileY + threadIdx.y, frame = blockIdx.z;
     const Known known = {moved, w.base.rows, w.base.columns, float(w.source.width - 1), float(w.source.height - 1)};
     const float per_x = float(known.columns - 1) / known.width, per_y = float(known.rows - 1) / known.height;
@@ -169,9 +179,11 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY) warp_frames(const M
         const int i = first_i + n / kNodesX, j = first_j + n % kNodesX;
         if (i < known.rows && j < known.columns) {
             const float2 offset = source_of(known, frame, i, j);
-            nodes[3 * n] = offset.x;
-            nodes[3 * n + 1] = offset.y;
-            nodes[3 * n + 2] = fold_of(w, known, frame, i, j, offset);
+            const float2 shading = shading_of(w, known, frame, i, j, offset);
+            nodes[4 * n] = offset.x;
+            nodes[4 * n + 1] = offset.y;
+            nodes[4 * n + 2] = shading.x;
+            nodes[4 * n + 3] = shading.y;
         }
     }
     __syncthreads();
@@ -181,12 +193,12 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY) warp_frames(const M
     const int rows = smaller(kNodesY, known.rows - first_i), columns = smaller(kNodesX, known.columns - first_j);
     const float x = float(column) * per_x - float(first_j), y = float(row) * per_y - float(first_i);
     const Corners c = corners_at(x, y, rows, columns);
-    float from[3];
-    for (int k = 0; k < 3; ++k) {
-        const auto node = [&](int i, int j) { return nodes[(i * kNodesX + j) * 3 + k]; };
+    float from[4];
+    for (int k = 0; k < 4; ++k) {
+        const auto node = [&](int i, int j) { return nodes[(i * kNodesX + j) * 4 + k]; };
         const float above = node(c.y0, c.x0) + c.right * (node(c.y0, c.x1) - node(c.y0, c.x0));
         const float beneath = node(c.y1, c.x0) + c.right * (node(c.y1, c.x1) - node(c.y1, c.x0));
         from[k] = above + c.below * (beneath - above);
     }
-    draw_pixel(w, frame, row, column, float(column) + from[0], float(row) + from[1], from[2]);
+    draw_pixel(w, frame, row, column, float(column) + from[0], float(row) + from[1], from[2], from[3]);
 }

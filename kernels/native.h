@@ -40,15 +40,19 @@ struct MienPatch {
     const std::uint8_t *behind; // backs x height x width x 3
     std::int32_t backs;         // 1 or frames
     std::uint8_t *frames;       // frames x height x width x 3, written
+    std::uint8_t *inside;       // frames x height x width x 4, written if it isn't null: how much of each pixel is drawn
+                                // and not photographed, premultiplied
 };
 
 constexpr int kMienPatches = 3;
 
 struct MienWarp {
-    std::int32_t frames, points, regions;
+    std::int32_t frames, points, regions, terms;
     const float *displacement; // frames x points x 2
     const float *folds;        // frames x regions
     const float *fold_regions; // regions x base.rows x base.columns
+    const float *light;        // frames x terms
+    const float *light_maps;   // terms x base.rows x base.columns
     MienGrid base;
     MienImages source;
     const float *source_folds;  // (height + 1) x (width + 1), the last row and column twice

@@ -5,7 +5,9 @@
 #include "simd.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
 namespace mien {
@@ -41,18 +43,19 @@ MIEN_CLONES void feathered(Layer &layer, const float *smooth, const float *feath
     }
 }
 
-MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float strength) {
+MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float strength, float light) {
     const MienImages &source = warp.source;
     const Spots &spots = layer.spots;
     const int stride = source.width + 1, first = spots.first[i];
     const f4 person = mixed(source.pixels, stride, first, spots.right[i], spots.below[i]);
     const float folds = mixed(warp.source_folds, stride, first, spots.right[i], spots.below[i]);
-    const float colour = source.colour * (1.0f - strength * folds);
+    const float colour = source.colour * (1.0f - strength * folds) * (1.0f + light);
     return person * f4{colour, colour, colour, source.alpha};
 }
 
 MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const Layer &upper, const Layer &lower,
                            const float *strength, float *colours, float *covered) {
+    const float *light = strength + patch.width;
     const int height = patch.height, width = patch.width;
     const float per_x = float(width - 1) / (patch.box[2] - patch.box[0]);
     const float per_y = float(height - 1) / (patch.box[3] - patch.box[1]);
@@ -64,7 +67,8 @@ MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const L
     for (int i = 0; i < width; ++i) {
         const float alpha = alpha_of(upper, 0, i), alpha_lower = alpha_of(lower, 1, i);
         const float beneath = alpha_lower * (1.0f - alpha); // the upper layer lies over the lower where they overlap
-        const f4 both = alpha * person_at(warp, upper, i, strength[i]) + beneath * person_at(warp, lower, i, strength[i]);
+        const f4 both = alpha * person_at(warp, upper, i, strength[i], light[i]) +
+                        beneath * person_at(warp, lower, i, strength[i], light[i]);
         covered[i] = std::min(alpha + alpha_lower, 1.0f);
         store(colours + 4 * i, both * (covered[i] / std::max(alpha + beneath, 1e-6f)));
     }
@@ -78,10 +82,10 @@ Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, i
     const float per_row = float(grid.rows - 1) / float(warp.source.height - 1);
     const float step_x = (patch.box[2] - patch.box[0]) / float(width - 1);
     const float step_y = (patch.box[3] - patch.box[1]) / float(height - 1);
-    Enlarged base(layers.base.source_of(frame), grid.rows, grid.columns, 3, patch.box[0] * per_column,
+    Enlarged base(layers.base.source_of(frame), grid.rows, grid.columns, 4, patch.box[0] * per_column,
                   step_x * per_column, width);
     Layer upper(layers.upper, frame, width), lower(layers.lower, frame, width);
-    std::vector<float> smooth(std::size_t(width) * 3); // and how strongly skin folds
+    std::vector<float> smooth(std::size_t(width) * 4); // then how strongly skin folds, then its light
     for (int row = 0; row < height; ++row) {
         const float y = patch.box[1] + float(row) * step_y;
         base.read(y * per_row, smooth.data());
@@ -111,11 +115,18 @@ MIEN_CLONES void mean_of_rows(const std::vector<float> &covered, int height, int
     }
 }
 
-// What lies behind the skin at a place in the crop: textures from back to front, the first one opaque.
-MIEN_INLINE f4 interior(const MienPatch &patch, int frame, float x, float y, float near) {
+// What lies behind the skin: all textures, alpha being 1; and those below the last one, which is the photo's own, with
+// how much of them it lets through.
+struct Interior {
+    f4 colour, drawn;
+};
+
+// At a place in the crop: textures from back to front, the first one opaque.
+MIEN_INLINE Interior interior(const MienPatch &patch, int frame, float x, float y, float near) {
     const MienImages &textures = patch.textures;
     const int count = textures.count, stride = textures.width + 1;
-    f4 colour = {};
+    f4 colour = {}, drawn = {};
+    float through = 1.0f;
     for (int k = 0; k < count; ++k) {
         const float *affine = patch.affine + (std::size_t(frame) * count + k) * 6;
         const Corners at = corners_at(affine[0] * x + affine[1] * y + affine[2], affine[3] * x + affine[4] * y + affine[5],
@@ -124,10 +135,21 @@ MIEN_INLINE f4 interior(const MienPatch &patch, int frame, float x, float y, flo
         const f4 layer = patch.opacity[std::size_t(frame) * count + k] *
                          mixed(pixels, stride, at.y0 * stride + at.x0, at.right, at.below);
         const float lit = textures.colour * (1.0f - patch.shade[k] * near);
-        colour = lit * layer + (1.0f - textures.alpha * layer[3]) * colour;
+        drawn = colour;
+        through = 1.0f - textures.alpha * layer[3];
+        colour = lit * layer + through * colour;
     }
     colour[3] = 1.0f;
-    return colour;
+    drawn[3] = through;
+    return {colour, drawn};
+}
+
+// One pixel of colours 0 to 255, and its alpha.
+MIEN_INLINE void store_bytes(f4 colour, float alpha, std::uint8_t *out) {
+    const float values[4] = {colour[0], colour[1], colour[2], alpha};
+    for (int c = 0; c < 4; ++c) {
+        out[c] = std::uint8_t(std::nearbyintf(clamp_to(values[c], 255.0f)));
+    }
 }
 
 // Adds to one row of the skin what shows behind it; near: room for a row.
@@ -150,9 +172,13 @@ MIEN_CLONES void fill_row(const MienPatch &patch, Skin &skin, int frame, int row
         for (int j = i - kNear; j <= i + kNear; ++j) {
             mean += near[clamp_index(j, width)];
         }
-        const f4 behind = interior(patch, frame, patch.box[0] + float(i) * step, y, mean / (2 * kNear + 1));
+        const Interior behind = interior(patch, frame, patch.box[0] + float(i) * step, y, mean / (2 * kNear + 1));
         float *colour = &skin.colours[4 * (at + i)];
-        store(colour, load<f4>(colour) + (1.0f - covered[i]) * behind);
+        store(colour, load<f4>(colour) + (1.0f - covered[i]) * behind.colour);
+        if (patch.inside != nullptr) {
+            const float shown = (1.0f - covered[i]) * behind.drawn[3];
+            store_bytes(shown * behind.drawn, 255 * shown, patch.inside + 4 * (frame * std::size_t(height) * width + at + i));
+        }
     }
 }
 
@@ -162,6 +188,10 @@ void draw_patch(const MienWarp &warp, const MienPatch &patch, const Layers &laye
     Skin skin = cover(warp, patch, layers, frame_of_field);
     const std::size_t line = std::size_t(patch.width) * 3, size = line * patch.height;
     const std::uint8_t *behind = patch.behind + (patch.backs > 1 ? frame * size : 0);
+    if (patch.inside != nullptr) {
+        const std::size_t pixels = std::size_t(patch.height) * patch.width;
+        std::memset(patch.inside + 4 * pixels * frame, 0, 4 * pixels);
+    }
     std::vector<float> near(patch.width);
     for (int row = 0; row < patch.height; ++row) {
         fill_row(patch, skin, frame, row, near.data());

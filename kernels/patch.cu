@@ -32,20 +32,26 @@ struct Layer {
 
 // One skin layer at a pixel; coarse is its grid's, of `invert`.
 __device__ Layer layer_at(const MienWarp &w, const MienPatch &p, const Pixel &at, const MienGrid &grid,
-                          const float *coarse, float3 smooth, const float *skin_alpha) {
+                          const float *coarse, float4 smooth, const float *skin_alpha) {
     const float column = float(at.column) * float(grid.columns - 1) / float(p.width - 1);
     const float row = float(at.row) * float(grid.rows - 1) / float(p.height - 1);
-    const float3 own = coarse_at(coarse, at.frame, grid.rows, grid.columns, column, row);
+    const float4 own = coarse_at(coarse, at.frame, grid.rows, grid.columns, column, row);
     const float feather = p.feather[at.row * p.width + at.column];
     const float x = at.x + smooth.x + feather * (own.x - smooth.x), y = at.y + smooth.y + feather * (own.y - smooth.y);
     const float in_x = (x - p.box[0]) * float(p.width - 1) / (p.box[2] - p.box[0]);
     const float in_y = (y - p.box[1]) * float(p.height - 1) / (p.box[3] - p.box[1]);
-    return {person_at(w, x, y, smooth.z), sample_plane(skin_alpha, p.height, p.width, in_x, in_y)};
+    return {person_at(w, x, y, smooth.z, smooth.w), sample_plane(skin_alpha, p.height, p.width, in_x, in_y)};
 }
 
-// What lies behind the skin: textures from back to front, the first one opaque.
-__device__ float4 interior(const MienPatch &p, const Pixel &at, float near) {
-    float4 colour = {0, 0, 0, 1};
+// What lies behind the skin: all textures, alpha being 1; and those below the last one, which is the photo's own, with
+// how much of them it lets through.
+struct Interior {
+    float4 colour, drawn;
+};
+
+// Textures from back to front, the first one opaque.
+__device__ Interior interior(const MienPatch &p, const Pixel &at, float near) {
+    float4 colour = {0, 0, 0, 1}, drawn = {0, 0, 0, 1};
     for (int k = 0; k < p.textures.count; ++k) {
         const int which = at.frame * p.textures.count + k;
         const float *m = p.affine + which * 6;
@@ -53,15 +59,43 @@ __device__ float4 interior(const MienPatch &p, const Pixel &at, float near) {
             image_at(p.textures, k, m[0] * at.x + m[1] * at.y + m[2], m[3] * at.x + m[4] * at.y + m[5]);
         const float opacity = p.opacity[which], lit = opacity * (1 - p.shade[k] * near);
         const float through = 1 - opacity * layer.w;
+        drawn = {colour.x, colour.y, colour.z, through};
         colour = {lit * layer.x + through * colour.x, lit * layer.y + through * colour.y,
                   lit * layer.z + through * colour.z, 1};
     }
-    return colour;
+    return {colour, drawn};
+}
+
+// One pixel of colours 0 to 255, and its alpha; null takes none.
+__device__ void store_bytes(float4 pixel, std::uint8_t *out, std::ptrdiff_t index) {
+    if (out == nullptr) {
+        return;
+    }
+    const float values[4] = {pixel.x, pixel.y, pixel.z, pixel.w};
+    for (int c = 0; c < 4; ++c) {
+        out[4 * index + c] = std::uint8_t(nearbyintf(clamp_to(values[c], 255.0f)));
+    }
+}
+
+// Lays a pixel's skin over what is behind it. near: the sum of what covers the pixels around.
+__device__ void finish(const MienPatch &p, const Pixel &at, float4 drawn, float covered, float near) {
+    float4 inside = {0, 0, 0, 0};
+    const float open = 1 - covered;
+    if (open > 0) {
+        const Interior found = interior(p, at, near / ((2 * kNear + 1) * (2 * kNear + 1)));
+        const float4 behind = found.colour, below = found.drawn;
+        drawn = {drawn.x + open * behind.x, drawn.y + open * behind.y, drawn.z + open * behind.z, drawn.w + open};
+        const float shown = open * below.w;
+        inside = {shown * below.x, shown * below.y, shown * below.z, 255 * shown};
+    }
+    store_bytes(inside, p.inside, at.index);
+    const std::ptrdiff_t back = p.backs > 1 ? at.index : at.row * p.width + at.column;
+    lay_over(drawn, p.behind + 3 * back, p.frames + 3 * at.index);
 }
 
 } // namespace
 
-// base, upper and lower: frames x nodes x 3, of `invert`. skin: frames x height x width, premultiplied, and how much of
+// base, upper and lower: frames x nodes x 4, of `invert`. skin: frames x height x width, premultiplied, and how much of
 // the pixel it covers.
 extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
     cover_patch(const MienWarp w, const MienPatch p, const float *base, const float *upper, const float *lower,
@@ -70,7 +104,7 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
     if (!at.inside) {
         return;
     }
-    const float3 smooth = coarse_at(base, at.frame, w.base.rows, w.base.columns,
+    const float4 smooth = coarse_at(base, at.frame, w.base.rows, w.base.columns,
                                     at.x * float(w.base.columns - 1) / float(w.source.width - 1),
                                     at.y * float(w.base.rows - 1) / float(w.source.height - 1));
     const Layer above = layer_at(w, p, at, p.upper, upper, smooth, p.skin_alpha);
@@ -84,26 +118,56 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
     covered[at.index] = whole;
 }
 
+// Naive: each pixel where something shows adds up its own 9 x 9 neighbours.
 extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
-    finish_patch(const MienPatch p, const float4 *skin, const float *covered) {
+    finish_patch_naive(const MienPatch p, const float4 *skin, const float *covered) {
     const Pixel at(p);
     if (!at.inside) {
         return;
     }
-    float4 drawn = skin[at.index];
-    const float open = 1 - covered[at.index];
-    if (open > 0) {
+    float near = 0;
+    if (covered[at.index] < 1) {
         const float *frame = covered + std::ptrdiff_t(at.frame) * p.height * p.width;
-        float near = 0;
         for (int i = -kNear; i <= kNear; ++i) {
             const float *line = frame + clamp_index(at.row + i, p.height) * p.width;
             for (int j = -kNear; j <= kNear; ++j) {
                 near += line[clamp_index(at.column + j, p.width)];
             }
         }
-        const float4 behind = interior(p, at, near / ((2 * kNear + 1) * (2 * kNear + 1)));
-        drawn = {drawn.x + open * behind.x, drawn.y + open * behind.y, drawn.z + open * behind.z, drawn.w + open};
     }
-    const std::ptrdiff_t back = p.backs > 1 ? at.index : at.row * p.width + at.column;
-    lay_over(drawn, p.behind + 3 * back, p.frames + 3 * at.index);
+    finish(p, at, skin[at.index], covered[at.index], near);
+}
+
+// Fast: a block reads its neighbourhood once and adds it up along rows, then along columns; blocks of closed skin don't.
+extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
+    finish_patch_fast(const MienPatch p, const float4 *skin, const float *covered) {
+    constexpr int kRows = kTileY + 2 * kNear, kColumns = kTileX + 2 * kNear;
+    __shared__ float around[kRows * kColumns], rows[kRows * kTileX];
+    const Pixel at(p);
+    const float whole = at.inside ? covered[at.index] : 1.0f;
+    float near = 0;
+    if (__syncthreads_or(whole < 1)) {
+        const int thread = threadIdx.y * kTileX + threadIdx.x;
+        const float *frame = covered + std::ptrdiff_t(at.frame) * p.height * p.width;
+        for (int n = thread; n < kRows * kColumns; n += kTileX * kTileY) {
+            const int row = clamp_index(int(blockIdx.y) * kTileY - kNear + n / kColumns, p.height);
+            around[n] = frame[row * p.width + clamp_index(int(blockIdx.x) * kTileX - kNear + n % kColumns, p.width)];
+        }
+        __syncthreads();
+        for (int n = thread; n < kRows * kTileX; n += kTileX * kTileY) {
+            const float *first = around + n / kTileX * kColumns + n % kTileX;
+            float sum = 0;
+            for (int j = 0; j <= 2 * kNear; ++j) {
+                sum += first[j];
+            }
+            rows[n] = sum;
+        }
+        __syncthreads();
+        for (int i = 0; i <= 2 * kNear; ++i) {
+            near += rows[(threadIdx.y + i) * kTileX + threadIdx.x];
+        }
+    }
+    if (at.inside) {
+        finish(p, at, skin[at.index], whole, near);
+    }
 }

@@ -112,24 +112,26 @@ def composite_nv12(plate: Bytes, crops: Sequence[tuple[Array, int, int]]) -> tup
 
 
 def layered_warp(inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Bytes]:
-    """The tensors of `LayeredWarp.forward`, by name -> the crop's frames and those of each patch."""
+    """The tensors of `LayeredWarp.forward`, by name -> the crop's frames, those of each patch, the mouth's inside."""
     given = {name: array.astype(np.float64) for name, array in inputs.items()}
     source, displacement = given["source"], given["displacement"]
     height, width = source.shape[2:]
     box = np.array([0, 0, width - 1, height - 1])
     offset = source_offsets(given["base"], displacement, box)
-    strength = np.tensordot(given["folds"], given["fold_regions"], 1)[:, None]
+    folds = np.tensordot(given["folds"], given["fold_regions"], 1)
+    shading = np.stack([folds, np.tensordot(given["light"], given["light_maps"], 1)], 1)
     nodes = lattice(box, *given["base"].shape[:2])
-    strength = sample(strength, nodes + offset.transpose(0, 2, 3, 1), box)
-    coarse = np.concatenate([offset, strength], 1)
+    shading = sample(shading, nodes + offset.transpose(0, 2, 3, 1), box)
+    coarse = np.concatenate([offset, shading], 1)
     pixels = np.broadcast_to(lattice(box, height, width), (len(displacement), height, width, 2))
     fine = sample(coarse, pixels, box)
-    drawn = folded(source, pixels + fine[:, :2].transpose(0, 2, 3, 1), fine[:, 2:])
+    drawn = shaded(source, pixels + fine[:, :2].transpose(0, 2, 3, 1), fine[:, 2:])
     frames = {"frames": over(drawn, given["behind"])}
     for name in PATCHES:
         own = {key.removeprefix(f"{name}_"): value for key, value in given.items() if key.startswith(name)}
-        frames[f"{name}_frames"] = over(patch(source, displacement, coarse, own), own["behind"])
-    return frames
+        drawn, inside = patch(source, displacement, coarse, own)
+        frames[f"{name}_frames"] = over(drawn, own["behind"])
+    return frames | {"mouth_inside": np.rint(inside).astype(np.uint8).transpose(0, 2, 3, 1)}  # the mouth is last
 
 
 def lattice(box: Array, height: int, width: int) -> Array:
@@ -144,9 +146,10 @@ def sample(image: Array, positions: Array, box: Array) -> Array:
     return grid_sample(image, grid, "bilinear", "border", align_corners=True)
 
 
-def folded(source: Array, positions: Array, strength: Array) -> Array:
+def shaded(source: Array, positions: Array, shading: Array) -> Array:
     found = sample(source, positions, np.array([0, 0, source.shape[3] - 1, source.shape[2] - 1]))
-    return np.concatenate([found[:, :3] * (1 - strength * found[:, 4:]), found[:, 3:4]], 1)
+    gain = (1 - shading[:, :1] * found[:, 4:]) * (1 + shading[:, 1:])
+    return np.concatenate([found[:, :3] * gain, found[:, 3:4]], 1)
 
 
 def over(drawn: Array, behind: Array) -> Bytes:
@@ -182,24 +185,27 @@ def source_offsets(weights: Array, displacement: Array, box: Array) -> Array:
     return offset / half_inverse[:, None, None]
 
 
-def patch(source: Array, displacement: Array, base: Array, own: Mapping[str, Array]) -> Array:
-    """Two skin layers over the interior -> (T, 4, h, w)."""
+def patch(source: Array, displacement: Array, base: Array, own: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Two skin layers over the interior -> (T, 4, h, w), and the interior's share that is drawn, alpha 0-255."""
     box, height, width = own["box"], *own["skin_alpha"].shape[2:]
     crop = np.array([0, 0, source.shape[3] - 1, source.shape[2] - 1])
     pixels = np.broadcast_to(lattice(box, height, width), (len(displacement), height, width, 2))
-    smooth, folds = np.split(sample(base, pixels, crop), [2], 1)
+    smooth, shading = np.split(sample(base, pixels, crop), [2], 1)
     layers = []
     for weights, alpha in ((own["upper"], own["skin_alpha"][:, :1]), (own["lower"], own["skin_alpha"][:, 1:])):
         offset = sample(source_offsets(weights, displacement, box), pixels, box)
         positions = pixels + (smooth + own["feather"] * (offset - smooth)).transpose(0, 2, 3, 1)
-        layers.append((folded(source, positions, folds), sample(alpha, positions, box)))
+        layers.append((shaded(source, positions, shading), sample(alpha, positions, box)))
     (colour_upper, upper), (colour_lower, lower) = layers
     covered, beneath = np.minimum(upper + lower, 1), lower * (1 - upper)
     skin = (colour_upper * upper + colour_lower * beneath) / np.maximum(upper + beneath, 1e-6)
-    return covered * skin + (1 - covered) * interior(pixels, covered, own)
+    drawn, below, through = interior(pixels, covered, own)
+    shown = (1 - covered) * through
+    return covered * skin + (1 - covered) * drawn, np.concatenate([shown * below, 255 * shown], 1)
 
 
-def interior(pixels: Array, covered: Array, own: Mapping[str, Array]) -> Array:
+def interior(pixels: Array, covered: Array, own: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+    """All textures (T, 4, h, w), those below the last one (T, 3, h, w), and how much of them it lets through."""
     textures, height, width = own["textures"], *covered.shape[2:]
     wide = np.pad(covered, ((0, 0), (0, 0), (4, 4), (4, 4)), mode="edge")
     near = np.mean([wide[..., i : i + height, j : j + width] for i in range(9) for j in range(9)], axis=0)
@@ -209,5 +215,6 @@ def interior(pixels: Array, covered: Array, own: Mapping[str, Array]) -> Array:
         at = np.einsum("tij,tyxj->tyxi", affine[..., :2], pixels) + affine[:, None, None, :, 2]
         outer = np.array([0, 0, textures.shape[3] - 1, textures.shape[2] - 1])
         layer = sample(texture[None], at, outer) * own["opacity"][:, k, None, None, None]
-        colour = layer[:, :3] * (1 - own["shade"][k] * near) + (1 - layer[:, 3:]) * colour
-    return np.concatenate([colour, np.ones_like(covered)], 1)
+        below, through = colour, 1 - layer[:, 3:]
+        colour = layer[:, :3] * (1 - own["shade"][k] * near) + through * colour
+    return np.concatenate([colour, np.ones_like(covered)], 1), below, through

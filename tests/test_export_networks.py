@@ -18,7 +18,7 @@ pytest.importorskip("tflite")
 
 import onnxruntime  # noqa: E402  (only worth importing where the rest is there)
 
-from export import mtcnn, parity  # noqa: E402
+from export import inpainter, mtcnn, parity  # noqa: E402
 from export.canonical_face import read_obj, write_npz  # noqa: E402
 from export.manifest import write_manifest_row  # noqa: E402
 from export.onnx_file import OPSET, export_module, replace_prelu, save, store_as_half  # noqa: E402
@@ -126,6 +126,54 @@ def test_prelu_is_replaced_by_its_equal(tmp_path: Path) -> None:
     x = torch.randn(4, 3, 5, 5)
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(session.run(None, {"x": x.numpy()})[0], network(x).detach().numpy(), atol=1e-5)
+
+
+def inpainter_block(noise_level: float) -> onnx.ModelProto:
+    """A point, a depthwise and a pointwise convolution as MI-GAN has them, noise before the last activation."""
+    rng = np.random.default_rng(2)
+    shapes = {"fromrgb": (4, 3, 1, 1), "conv1": (4, 1, 3, 3), "conv2": (6, 4, 1, 1)}
+    values = {f"{name}.weight": rng.normal(size=shape) for name, shape in shapes.items()}
+    values |= {"conv1.bias": rng.normal(size=4), "noise": noise_level * rng.uniform(0.5, 1, (5, 5))}
+    values |= {"gain": np.array(2**0.5), "low": np.array(-256), "high": np.array(256)}
+    nodes, before = [], "x"
+    for name, bias, groups, pad in (("fromrgb", [], 1, 0), ("conv1", ["conv1.bias"], 4, 1), ("conv2", [], 1, 0)):
+        made, options = f"/b/{name}/Conv_output_0", {"group": groups, "pads": [pad] * 4}
+        nodes.append(onnx.helper.make_node("Conv", [before, f"{name}.weight", *bias], [made], **options))
+        if name == "conv2":
+            nodes.append(onnx.helper.make_node("Add", [made, "noise"], ["noisy"]))
+            made = "noisy"
+        nodes += [
+            onnx.helper.make_node("LeakyRelu", [made], [f"{name}.relu"], alpha=0.2),
+            onnx.helper.make_node("Mul", [f"{name}.relu", "gain"], [f"{name}.gained"]),
+            onnx.helper.make_node("Clip", [f"{name}.gained", "low", "high"], [f"{name}.out"]),
+        ]
+        before = f"{name}.out"
+    nodes.append(onnx.helper.make_node("Add", [before, before], ["y"]))
+    tensor = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "block",
+        [tensor("x", onnx.TensorProto.FLOAT, ["batch", 3, 5, 5])],
+        [tensor("y", onnx.TensorProto.FLOAT, ["batch", 6, 5, 5])],
+        [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in values.items()],
+    )
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=8)
+
+
+@pytest.mark.parametrize("noise_level", [1.0, 1e-5])
+def test_the_inpainter_without_detours_computes_the_same(noise_level: float) -> None:
+    x = np.random.default_rng(3).normal(size=(2, 3, 5, 5)).astype(np.float32)
+
+    def run(model: onnx.ModelProto) -> np.ndarray:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return session.run(None, {"x": x})[0]
+
+    expected = run(inpainter_block(noise_level))
+    short = inpainter.without_detours(inpainter_block(noise_level))
+    kinds = [node.op_type for node in short.graph.node]
+    assert not {"Mul", "Clip"} & set(kinds)
+    assert kinds.count("Add") == (2 if noise_level == 1 else 1)
+    np.testing.assert_allclose(run(short), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.onnx")), ids=lambda path: path.stem)

@@ -45,6 +45,7 @@ def noisy(frames: int = 3, strength: float = 1.5) -> Arrays:
     inputs = planted(frames)
     inputs["displacement"] = rng.normal(0, strength, inputs["displacement"].shape)
     inputs["folds"] = rng.uniform(0, 1, inputs["folds"].shape)
+    inputs["light"] = rng.normal(0, 0.2, inputs["light"].shape)
     for name in PATCHES:
         for key in ("skin_alpha", "opacity", "feather", "textures"):
             inputs[f"{name}_{key}"] = rng.uniform(0, 1, inputs[f"{name}_{key}"].shape)
@@ -167,7 +168,7 @@ def test_frames_are_drawn_into_a_part_of_a_picture() -> None:
     part = canvas[:, 2:-3, 4:-3]
     patches = NativeWarp().draw(part, **inputs)
     np.testing.assert_array_equal(part, expected["frames"])
-    assert list(patches) == [f"{name}_frames" for name in PATCHES]
+    assert list(patches) == [*(f"{name}_frames" for name in PATCHES), "mouth_inside"]
     part[:] = 99
     assert (canvas == 99).all()
 
@@ -249,8 +250,8 @@ def test_golden_crops_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.golden import regenerate
 
     class Native:
-        def open(self, _: Path) -> Runner:
-            return NativeWarp()
+        def open(self, model: Path) -> Runner:
+            return NativeWarp() if model.name == "warp.onnx" else backend().open(model)
 
     monkeypatch.setattr(regenerate, "backend", Native)
     test_golden.test_the_picture_is_as_it_was()
@@ -258,7 +259,8 @@ def test_golden_crops_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_people_before_each_other_are_drawn_as_by_the_graph() -> None:
     motions = {i: swing(*(OPEN, SMILE)[i], frames=9)[3:6] for i in pair().scene.portraits}
-    found, expected = (list(render_frames(pair().scene, motions, warp)) for warp in (NativeWarp(), graph()))
+    mouth = backend().open(bundle().path("mouth.onnx"))
+    found, expected = (list(render_frames(pair().scene, motions, warp, mouth)) for warp in (NativeWarp(), graph()))
     assert_alike({"frames": np.stack(found)}, {"frames": np.stack(expected)})
 
 

@@ -13,7 +13,7 @@ from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import LIDS, FaceShape, closing_lips_cm, face_shape, own_expression
 from engine.portrait.eyes import Iris, diffuse, refined
-from engine.portrait.interpolation import interpolation_weights, node_positions
+from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle, feather, rectangle_around, signed_distance, skin_alphas
 from engine.portrait.portrait import FaceAssets
@@ -35,15 +35,14 @@ def test_a_field_passes_through_its_control_points(rng: np.random.Generator) -> 
     x, y = np.meshgrid(np.arange(7) * 10.0, np.arange(6) * 10.0)
     points = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
     displacement = rng.normal(0, 5, (len(points), 2))
-    used = np.ones(len(points), bool)
-    weights = interpolation_weights(points, points.astype(np.float64).reshape(6, 7, 2), used)
+    weights = Interpolation(points).weights(points.astype(np.float64).reshape(6, 7, 2))
     np.testing.assert_allclose(weights.reshape(-1, len(points)) @ displacement, displacement, atol=0.3)
 
 
 def test_an_affine_field_is_exact_everywhere(rng: np.random.Generator) -> None:
     points = rng.uniform(0, 60, (40, 2)).astype(np.float32)
     nodes = node_positions((-5, -5, 70, 70), 9, 8)
-    weights = interpolation_weights(points, nodes, np.ones(len(points), bool))
+    weights = Interpolation(points).weights(nodes)
     assert weights.shape == (9, 8, 40)
     matrix, shift = np.array([[0.1, -0.3], [0.2, 0.05]]), np.array([3.0, -7.0])
     np.testing.assert_allclose(weights @ (points @ matrix + shift), nodes @ matrix + shift, atol=2e-3)
@@ -52,9 +51,11 @@ def test_an_affine_field_is_exact_everywhere(rng: np.random.Generator) -> None:
 def test_points_that_are_left_out_have_no_say(rng: np.random.Generator) -> None:
     points = rng.uniform(0, 60, (30, 2)).astype(np.float32)
     used = rng.uniform(size=30) < 0.7
-    weights = interpolation_weights(points, node_positions((0, 0, 60, 60), 5, 5), used)
+    nodes = node_positions((0, 0, 60, 60), 5, 5)
+    weights = Interpolation(points).weights(nodes, np.flatnonzero(~used).tolist())
     assert not weights[..., ~used].any()
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-4)
+    np.testing.assert_allclose(weights[..., used], Interpolation(points[used]).weights(nodes), atol=2e-3)
 
 
 # Tears

@@ -84,8 +84,13 @@ def warp() -> Runner:
     return backend().open(bundle().path("warp.onnx"))
 
 
+@cache
+def mouth() -> Runner:
+    return backend().open(bundle().path("mouth.onnx"))
+
+
 def draw(motions: dict[int, Motion]) -> list[Image]:
-    return list(render_frames(group()[1], motions, warp()))
+    return list(render_frames(group()[1], motions, warp(), mouth()))
 
 
 def test_the_nearer_person_is_drawn_last() -> None:

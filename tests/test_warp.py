@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.backends.base import Runner
-from engine.portrait.interpolation import interpolation_weights, node_positions
+from engine.portrait.interpolation import Interpolation, node_positions
 from tests.perception import backend, bundle
 
 PATCHES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # and their numbers of textures
@@ -29,7 +29,7 @@ def control_points() -> np.ndarray:
 
 def weights(box: tuple[float, float, float, float], rows: int, columns: int) -> np.ndarray:
     points = control_points()
-    return interpolation_weights(points, node_positions(box, rows, columns), np.ones(len(points), bool))
+    return Interpolation(points).weights(node_positions(box, rows, columns))
 
 
 def planted(frames: int = 1) -> dict[str, np.ndarray]:
@@ -44,9 +44,11 @@ def planted(frames: int = 1) -> dict[str, np.ndarray]:
     inputs = {
         "displacement": np.zeros((frames, 16, 2)),
         "folds": np.zeros((frames, 2)),
+        "light": np.zeros((frames, 3)),
         "behind": behind,
         "source": person.transpose(2, 0, 1)[None],
         "base": weights((0, 0, WIDTH - 1, HEIGHT - 1), 11, 12),
+        "light_maps": np.stack([np.full((11, 12), 0.5), np.tile(np.arange(12) / 11, (11, 1)), np.zeros((11, 12))]),
         "fold_regions": np.stack([np.zeros((11, 12)), np.tile(np.arange(12) < 6, (11, 1))]),  # the left half
     }
     for name, count in PATCHES.items():
@@ -128,6 +130,18 @@ def test_skin_darkens_where_it_folds() -> None:
     left = np.s_[:, : WIDTH // 2 - 8]  # the person is opaque there
     expected = photo[left] * (1 - 0.5 * inputs["source"][0, 4][left][..., None])
     np.testing.assert_allclose(folded[left], expected, atol=1)
+
+
+def test_skin_brightens_with_its_light() -> None:
+    inputs = planted(frames=2)
+    inputs["light"][1] = [0.2, -0.4, 1]  # of maps that are a half, grow from left to right, and are nothing
+    photo, (still, lit) = photo_of(inputs), warp()(**inputs)["frames"]
+    np.testing.assert_array_equal(still, photo)
+    x = np.arange(WIDTH) / (WIDTH - 1)
+    opaque = inputs["source"][0, 3] == 1
+    expected = np.clip(photo * (1 + 0.1 - 0.4 * x)[:, None], 0, 255)
+    np.testing.assert_allclose(lit[opaque], expected[opaque], atol=1)
+    np.testing.assert_array_equal(lit[inputs["source"][0, 3] == 0], photo[inputs["source"][0, 3] == 0])
 
 
 def parted(name: str, gap: int, frames: int = 1) -> dict[str, np.ndarray]:

@@ -29,10 +29,12 @@ def _input_specs() -> dict[str, TensorSpec]:
     shapes: dict[str, tuple[int | str, ...]] = {
         "displacement": ("frames", "points", 2),
         "folds": ("frames", "regions"),
+        "light": ("frames", "terms"),
         "behind": ("backs", "crop_h", "crop_w", 3),
         "source": (1, 5, "crop_h", "crop_w"),
         "base": ("nodes_h", "nodes_w", "points"),
         "fold_regions": ("regions", "nodes_h", "nodes_w"),
+        "light_maps": ("terms", "nodes_h", "nodes_w"),
     }
     for p, count in TEXTURES.items():
         nodes, size = (f"{p}_nodes_h", f"{p}_nodes_w", "points"), (f"{p}_h", f"{p}_w")
@@ -56,6 +58,7 @@ OUTPUTS = {
     name: TensorSpec(name, BYTE, ("frames", f"{size}_h", f"{size}_w", 3))
     for name, size in {"frames": "crop", **{f"{p}_frames": p for p in TEXTURES}}.items()
 }
+OUTPUTS["mouth_inside"] = TensorSpec("mouth_inside", BYTE, ("frames", "mouth_h", "mouth_w", 4))
 IMAGES = ("source", *(f"{p}_textures" for p in TEXTURES))
 
 
@@ -111,7 +114,7 @@ class NativeWarp:
         return OUTPUTS
 
     def bind(self, **constants: Array) -> NativeWarp:
-        """See `Runner.bind`. The arrays are copied: changing them later changes nothing."""
+        """See `Runner.bind`. Arrays that can be changed are copied: changing them later changes nothing."""
         self._open_library()
         check_arrays(MODEL, self._inputs, constants, complete=False)
         bound = NativeWarp(self._threads)
@@ -143,6 +146,7 @@ class NativeWarp:
         patches: dict[str, Array] = {
             f"{p}_frames": np.empty((len(frames), sizes[f"{p}_h"], sizes[f"{p}_w"], 3), np.uint8) for p in TEXTURES
         }
+        patches["mouth_inside"] = np.empty((*patches["mouth_frames"].shape[:3], 4), np.uint8)
         if found.mien_layered_warp(_warp(given, frames, patches, sizes), self._threads):
             raise BackendError(f"There isn't enough memory for {MODEL}; use fewer or smaller frames.")
         return patches
@@ -161,7 +165,9 @@ class NativeWarp:
 def _ready(name: str, array: Array, *, copy: bool) -> Array | PackedImages:
     if name in IMAGES:
         return PackedImages.pack(array)
-    return np.array(array, order="C") if copy else np.require(array, requirements="C")
+    if copy and (array.flags.writeable or array.base is not None):  # else nobody can change it later
+        return np.array(array, order="C")
+    return np.require(array, requirements="C")
 
 
 def _sizes(arrays: Mapping[str, Array], known: Mapping[str, int]) -> dict[str, int]:
@@ -218,6 +224,7 @@ def _warp(
             behind=place(f"{p}_behind"),
             backs=sizes[f"{p}_backs"],
             frames=patches[f"{p}_frames"].ctypes.data,
+            inside=patches[f"{p}_inside"].ctypes.data if f"{p}_inside" in patches else None,
         )
 
     source = given["source"]
@@ -226,9 +233,12 @@ def _warp(
         frames=sizes["frames"],
         points=sizes["points"],
         regions=sizes["regions"],
+        terms=sizes["terms"],
         displacement=place("displacement"),
         folds=place("folds"),
         fold_regions=place("fold_regions"),
+        light=place("light"),
+        light_maps=place("light_maps"),
         base=Grid(place("base"), sizes["nodes_h"], sizes["nodes_w"]),
         source=images("source", "crop"),
         source_folds=source.folds.ctypes.data,

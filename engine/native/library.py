@@ -52,6 +52,7 @@ class Patch(ctypes.Structure):
         ("behind", ctypes.c_void_p),
         ("backs", ctypes.c_int32),
         ("frames", ctypes.c_void_p),
+        ("inside", ctypes.c_void_p),
     )
 
 
@@ -62,9 +63,12 @@ class Warp(ctypes.Structure):
         ("frames", ctypes.c_int32),
         ("points", ctypes.c_int32),
         ("regions", ctypes.c_int32),
+        ("terms", ctypes.c_int32),
         ("displacement", ctypes.c_void_p),
         ("folds", ctypes.c_void_p),
         ("fold_regions", ctypes.c_void_p),
+        ("light", ctypes.c_void_p),
+        ("light_maps", ctypes.c_void_p),
         ("base", Grid),
         ("source", Images),
         ("source_folds", ctypes.c_void_p),

@@ -16,9 +16,11 @@ from engine.types import Floats
 
 BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft"))
 LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
+UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
 BROWS = tuple(BLENDSHAPES.index(f"{name}{side}") for name in ("browDown", "noseSneer") for side in ("Left", "Right"))
 BROW_ROOM = 0.6  # of the skin between brow and lid: pressed together further, it would fold in the picture
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
+LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
 
@@ -61,6 +63,7 @@ class FaceShape:
         wide = np.linalg.norm(gap, axis=2).mean(1)
         usual = np.linalg.norm(self.basis_cm[blink, upper] - self.basis_cm[blink, lower], axis=1).mean()
         added = (amount * wide / usual)[:, None, None] * self.basis_cm[blink]
+        added[:, UPPER_RINGS] *= LID_RING_SHARE
         added[:, upper] = UPPER_LID_SHARE * amount[:, None, None] * gap
         added[:, lower] = -(1 - UPPER_LID_SHARE) * amount[:, None, None] * gap
         return np.asarray(added, np.float32)

@@ -7,12 +7,15 @@ matrix product.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.types import Floats
 
 RIDGE = 1e-3  # of the mean distance: lets a field miss a point by a hair rather than fold
+BLOCK_NODES = 1024  # at once: what is made on the way stays in the cache, and takes no memory worth mentioning
 
 
 def node_positions(box: tuple[float, float, float, float], rows: int, columns: int) -> NDArray[np.float64]:
@@ -22,26 +25,57 @@ def node_positions(box: tuple[float, float, float, float], rows: int, columns: i
 
 
 def distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    squared = (a**2).sum(-1)[:, None] + (b**2).sum(-1)[None] - 2 * a @ b.T
-    return np.asarray(np.sqrt(np.maximum(squared, 0)))
+    """(n, 2), (m, 2) -> (n, m)."""
+    across, down = (a[:, None, i] - b[None, :, i] for i in range(2))
+    across *= across
+    down *= down
+    across += down
+    return np.asarray(np.sqrt(across, out=across))
 
 
-def interpolation_weights(points: Floats, nodes: NDArray[np.float64], used: NDArray[np.bool_]) -> Floats:
-    """W (rows, columns, n) with field = W @ displacements; points not `used` get a column of zeros.
+class Interpolation:
+    """Of displacements given at points (n, 2). Solved once for all fields, whichever points they leave out."""
 
-    points (n, 2) and nodes (rows, columns, 2) in the same pixels.
-    """
-    p = points[used].astype(np.float64)
-    centre, size = p.mean(0), np.ptp(p, axis=0).max()
-    p, q = (p - centre) / size, (nodes.reshape(-1, 2) - centre) / size
-    n = len(p)
-    kernel = distances(p, p)
-    affine = np.concatenate([np.ones((n, 1)), p], 1)
-    system = np.zeros((n + 3, n + 3))
-    system[:n, :n] = kernel - RIDGE * kernel.mean() * np.eye(n)  # |r| is conditionally negative definite
-    system[:n, n:], system[n:, :n] = affine, affine.T
-    at_nodes = np.concatenate([distances(q, p), np.ones((len(q), 1)), q], 1)
-    solved = np.linalg.solve(system.T, at_nodes.T).T[:, :n]
-    weights = np.zeros((len(q), len(points)), np.float32)
-    weights[:, used] = solved
-    return weights.reshape(*nodes.shape[:2], len(points))
+    def __init__(self, points: Floats) -> None:
+        p = points.astype(np.float64)
+        self._centre, self._size = p.mean(0), np.ptp(p, axis=0).max()
+        self._points = p = self._unit(p)
+        n = len(p)
+        kernel = distances(p, p)
+        affine = np.concatenate([np.ones((n, 1)), p], 1)
+        system = np.zeros((n + 3, n + 3))
+        system[:n, :n] = kernel - RIDGE * kernel.mean() * np.eye(n)  # |r| is conditionally negative definite
+        system[:n, n:], system[n:, :n] = affine, affine.T
+        self._inverse: NDArray[np.float64] = np.asarray(np.linalg.inv(system))
+
+    def weights(self, nodes: NDArray[np.float64], left_out: Sequence[int] = ()) -> Floats:
+        """W (rows, columns, n) with field = W @ displacements; points that are left out get a column of zeros.
+
+        nodes: (rows, columns, 2) in the points' pixels.
+        """
+        n, q = len(self._points), self._unit(nodes.reshape(-1, 2))
+        solved = self._inverse_without(left_out)[:, :n]
+        weights = np.empty((*nodes.shape[:2], n), np.float32)
+        rows = weights.reshape(-1, n)
+        for start in range(0, len(q), BLOCK_NODES):
+            part = q[start : start + BLOCK_NODES]
+            at_nodes = np.concatenate([distances(part, self._points), np.ones((len(part), 1)), part], 1)
+            rows[start : start + BLOCK_NODES] = at_nodes @ solved
+        return weights
+
+    def _inverse_without(self, left_out: Sequence[int]) -> NDArray[np.float64]:
+        """The inverse of the system without these points, in the place of the whole one's; the rest is zero.
+
+        Of a matrix whose inverse is known, a part can be inverted by inverting what is left out (Schur complement).
+        """
+        if not left_out:
+            return self._inverse
+        out = list(left_out)
+        change = np.linalg.solve(self._inverse[np.ix_(out, out)], self._inverse[out])
+        found = self._inverse - self._inverse[:, out] @ change
+        found[out] = found[:, out] = 0
+        return np.asarray(found)
+
+    def _unit(self, px: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Moved and shrunk to about 1, in which the system is well conditioned."""
+        return np.asarray((px - self._centre) / self._size)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.bundle import Bundle
 from engine.mesh import CanonicalFace
@@ -15,8 +16,11 @@ from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control
 from engine.portrait.expression import FaceShape, face_shape
 from engine.portrait.eyes import eyeball_textures, iris_of
 from engine.portrait.folds import fold_map, fold_regions
-from engine.portrait.interpolation import interpolation_weights, node_positions
-from engine.portrait.mouth import MouthInterior, mouth_textures
+from engine.portrait.interpolation import Interpolation, node_positions
+from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
+from engine.portrait.mouth import DEPTH_SHADE, MouthInterior, mouth_textures, placed_vertices
+from engine.portrait.mouth_frame import MouthFrame, mouth_frame
+from engine.portrait.own_teeth import own_teeth
 from engine.portrait.patches import (
     TEARS,
     Rectangle,
@@ -27,7 +31,7 @@ from engine.portrait.patches import (
     skin_alphas,
     snap_to_dark_line,
 )
-from engine.types import FaceMesh, Floats, HeadPose, Image
+from engine.types import FaceMesh, Floats, Image
 
 BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
 FEATHER_CM = 1.0
@@ -36,7 +40,6 @@ LIP_SEARCH_CM = 0.22
 EDGE_SOFTNESS_CM = 0.045
 LASH_CM = 0.06  # the upper lid's edge lies this much below the mesh's points: lashes go with the lid
 IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
-CANONICAL_MOUTH_CM = 4.91
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class FaceAssets:
 
     basis_cm: Floats  # (52, 468, 3) the expression basis
     canonical_cm: Floats  # (468, 3) the canonical face
+    triangles: NDArray[np.integer]  # (898, 3) of its points
     mouth: MouthInterior
 
     @classmethod
@@ -52,7 +56,8 @@ class FaceAssets:
         with np.load(bundle.path("expression_basis.npz")) as arrays:
             basis_cm = np.ascontiguousarray(arrays["displacements_cm"][:, : top.FACE_POINTS])
         mouth = MouthInterior.load(bundle.path("mouth_interior.npz"))
-        return cls(basis_cm, CanonicalFace.load(bundle).points_cm, mouth)
+        canonical = CanonicalFace.load(bundle)
+        return cls(basis_cm, canonical.points_cm, canonical.triangles, mouth)
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ class Portrait:
     points: ControlPoints
     shape: FaceShape
     patches: Mapping[str, Rectangle]  # in the crop
+    mouth: MouthFrame
+    light: Light
+    pose_rotation: Floats  # (3, 3) from the head's frame to the photo's
     constants: Mapping[str, np.ndarray]  # of the warp graph
     behind: Image  # the crop without this person
 
@@ -79,26 +87,30 @@ def build_portrait(
     crop: Rectangle,
     mesh: FaceMesh,
     matte: Floats,
-    behind: Image,
+    hide: Callable[[], Image],
     assets: FaceAssets,
 ) -> Portrait:
-    """crop_image, matte and behind (h, w[, 3]) have the crop's size; behind is the picture without the person."""
+    """crop_image and matte (h, w[, 3]) have the crop's size, and so has what `hide` returns: the picture without the
+    person. It is called last."""
     shift = np.array([crop.x0, crop.y0, 0], np.float32)
     mesh_px = (mesh.points_px - shift).astype(np.float32)
     pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
     points = control_points(mesh_px, pose, crop.width, crop.height)
     shape = face_shape(to_head_frame(mesh_px[: top.FACE_POINTS], pose), mesh.blendshapes, assets.basis_cm)
-    alpha = matte[..., None]
-    person = crop_image.astype(np.float32) - (1 - alpha) * behind.astype(np.float32)
     folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
-    everything = np.ones(len(points.positions_px), bool)
+    field = Interpolation(points.positions_px)
+    face_px = mesh_px[: top.FACE_POINTS]
+    normals = vertex_normals(face_px, assets.triangles)
+    light = estimate_light(crop_image, face_px, normals, pose.scale_px)
     constants: dict[str, np.ndarray] = {
-        "source": np.ascontiguousarray(np.concatenate([person, alpha, folds], 2).transpose(2, 0, 1)[None], np.float32),
-        "base": interpolation_weights(points.positions_px, nodes, everything),
+        "base": field.weights(nodes),
         "fold_regions": fold_regions(assets.canonical_cm, mesh_px, pose.scale_px, nodes),
+        "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
     white = white_of_light(crop_image, mesh_px)
+    lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
+    mouth_px = placed_vertices(assets.mouth, pose, lips_px, mouth_width_cm(shape))
     patches = {}
     for tear in TEARS:
         rectangle = patch_rectangle(tear, mesh_px, pose.scale_px, crop)
@@ -106,12 +118,16 @@ def build_portrait(
         alphas = tear_alphas(tear, crop_image, mesh_px, pose.scale_px, rectangle)
         aperture = np.clip(1 - alphas.sum(0), 0, 1)
         if tear.name == "mouth":
-            textures = draw_mouth(crop_image, aperture, white, assets.mouth, mesh_px, pose, shape, rectangle)
-            shade = np.array([0, 0.2, 0.2, 0], np.float32)
+            teeth = own_teeth(aperture, pose.scale_px)
+            textures = mouth_textures(
+                crop_image, aperture, teeth, white, assets.mouth, mouth_px, pose.scale_px, rectangle
+            )
+            mouth = mouth_frame(assets.mouth, mouth_px, lips_px, pose, rectangle, teeth)
+            shade = np.array([0, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
             shade = np.zeros(3, np.float32)
-        patch = patch_weights(tear, points.positions_px, rectangle, pose.scale_px) | {
+        patch = patch_weights(tear, field, rectangle, pose.scale_px) | {
             "box": np.array(rectangle.outer_pixels, np.float32),
             "skin_alpha": alphas[None],
             "feather": feather(rectangle, FEATHER_CM * pose.scale_px, crop.width, crop.height)[None, None],
@@ -119,7 +135,13 @@ def build_portrait(
             "shade": shade,
         }
         constants |= {f"{tear.name}_{key}": value for key, value in patch.items()}
-    return Portrait(crop, points, shape, patches, constants, behind)
+    behind, alpha = hide(), matte[..., None]
+    person = crop_image.astype(np.float32) - (1 - alpha) * behind.astype(np.float32)
+    layers = np.concatenate([person, alpha, folds], 2).transpose(2, 0, 1)
+    constants["source"] = np.ascontiguousarray(layers[None], np.float32)
+    for array in constants.values():
+        array.flags.writeable = False  # so that whoever keeps them needs no copies
+    return Portrait(crop, points, shape, patches, mouth, light, pose.rotation, constants, behind)
 
 
 def node_grid(rectangle: Rectangle, step_px: float) -> np.ndarray:
@@ -134,15 +156,10 @@ def patch_rectangle(tear: Tear, mesh_px: Floats, px_per_cm: float, crop: Rectang
     return rectangle_around(middle, reach, crop.width, crop.height)
 
 
-def patch_weights(tear: Tear, points_px: Floats, rectangle: Rectangle, px_per_cm: float) -> dict[str, np.ndarray]:
+def patch_weights(tear: Tear, field: Interpolation, rectangle: Rectangle, px_per_cm: float) -> dict[str, np.ndarray]:
     """Interpolation of the two skin layers, each without the points of the other side of the tear."""
     nodes = node_grid(rectangle, max(2, PATCH_NODE_CM[tear.name] * px_per_cm))
-    weights = {}
-    for layer, left_out in (("upper", tear.not_in_upper), ("lower", tear.not_in_lower)):
-        used = np.ones(len(points_px), bool)
-        used[list(left_out)] = False
-        weights[layer] = interpolation_weights(points_px, nodes, used)
-    return weights
+    return {"upper": field.weights(nodes, tear.not_in_upper), "lower": field.weights(nodes, tear.not_in_lower)}
 
 
 def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rectangle: Rectangle) -> Floats:
@@ -168,20 +185,12 @@ def white_of_light(image: Image, mesh_px: Floats) -> Floats:
     return np.asarray(bright * (0.6 + 0.4 * tone / tone.max()), np.float32)
 
 
-def draw_mouth(
-    image: Image,
-    aperture: Floats,
-    white: Floats,
-    mouth: MouthInterior,
-    mesh_px: Floats,
-    pose: HeadPose,
-    shape: FaceShape,
-    rectangle: Rectangle,
-) -> Floats:
-    """The mouth's textures, placed where closed lips would meet."""
+def lip_line_cm(shape: FaceShape) -> Floats:
+    """Where the closed lips' middle would be, in the head's frame (3,)."""
+    return np.asarray((shape.rest_cm + shape.release_cm)[[13, 14]].mean(0))
+
+
+def mouth_width_cm(shape: FaceShape) -> float:
+    """When the face shows nothing."""
     neutral = shape.rest_cm + shape.release_cm
-    lips = neutral[[13, 14]].mean(0)
-    width = float(np.linalg.norm(neutral[top.LIP_LEFT_END] - neutral[top.LIP_RIGHT_END]))
-    ratio = float(np.clip(width / CANONICAL_MOUTH_CM, 0.85, 1.15))
-    lip_line_px = pose.origin_px + pose.scale_px * pose.rotation @ lips
-    return mouth_textures(image, aperture, white, mouth, pose, lip_line_px.astype(np.float32), ratio, rectangle)
+    return float(np.linalg.norm(neutral[top.LIP_LEFT_END] - neutral[top.LIP_RIGHT_END]))

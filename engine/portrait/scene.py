@@ -8,6 +8,7 @@ what has to be added to the picture behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -23,7 +24,7 @@ from engine.types import Box, FaceMesh, Floats, HeadPose, Image
 BODY_CM = 30.0  # from the middle of the head down to the chest
 HEAD_REACH_CM = (15.0, 17.0, 13.0)  # of the part that is segmented finer: sideways, up, down
 OTHERS_SOFTNESS_CM = 0.4
-FILL_MARGIN_CM = 0.35
+FILL_MARGIN_CM, FILL_MARGIN_PX = 0.35, 4  # edges in small pictures are as many pixels wide as in large ones
 SPARE_CM = 3.0  # kept of the crop around the person
 
 
@@ -55,14 +56,19 @@ class SceneBuilder:
             others = [other.pose for n, other in meshes.items() if n != number]
             crop, matte = self.cut_out(photo, mesh, others)
             in_front = left[crop.slices].copy()
-            margin = 2 * round(FILL_MARGIN_CM * mesh.pose.scale_px) + 1
-            hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin, margin), np.uint8)) > 0
-            behind = fading_into(in_front, self.inpainter.fill(in_front, hidden), matte, margin)
-            portraits[number] = build_portrait(in_front, crop, mesh, matte, behind, self.assets)
-            left[crop.slices] = behind
+            margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
+            with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
+                behind = beside.submit(self.hide, in_front, matte, margin)
+                portraits[number] = build_portrait(in_front, crop, mesh, matte, behind.result, self.assets)
+            left[crop.slices] = portraits[number].behind
             if progress is not None:
                 progress(done, len(order))
         return Scene({number: portraits[number] for number in order}, left)
+
+    def hide(self, photo: Image, matte: Floats, margin_px: int) -> Image:
+        """The picture (h, w, 3) without the person of this matte (h, w), margin_px around it included."""
+        hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
+        return fading_into(photo, self.inpainter.fill(photo, hidden), matte, margin_px)
 
     def cut_out(self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]) -> tuple[Rectangle, Floats]:
         """The crop that one person needs, and the person's matte in it."""

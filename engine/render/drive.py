@@ -14,7 +14,9 @@ from engine.types import Floats
 CHIN = 152
 JAW_PER_CHIN = 1.13  # lower teeth are farther from the jaw's joint than the mesh's chin
 EYEBALL_RADIUS_CM = 1.2
+OWN_MOUTH_CM = 0.12  # once lips have moved this far, only the teeth are left of what the photo shows between them
 OWN_EYE_PX = 1.5  # once lids or iris have moved this far, the completed eye has replaced the photo's own
+LIPS = (*top.UPPER_LIP_INNER, *top.LOWER_LIP_INNER)
 EYES = (
     ("eye_right", top.EYE_ENDS_RIGHT, (*top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT)),
     ("eye_left", top.EYE_ENDS_LEFT, (*top.UPPER_LID_LEFT, *top.LOWER_LID_LEFT)),
@@ -46,6 +48,12 @@ def control_displacement_px(portrait: Portrait, motion: Motion, expression_cm: F
     head = turned - points.positions_cm + motion.shift_cm[:, None]
     moved = points.head_weight[:, None] * head + points.body_weight[:, None] * motion.body_cm[:, None]
     return np.asarray(moved @ points.cm_to_px.T, np.float32)
+
+
+def turned_in_photo(portrait: Portrait, motion: Motion) -> Floats:
+    """The head's turns (T, 3, 3) in the photo's frame."""
+    pose = portrait.pose_rotation
+    return np.asarray(pose @ rotations(motion.rotation_deg) @ pose.T)
 
 
 def rigid_px(portrait: Portrait, motion: Motion, centre_cm: Floats) -> tuple[Floats, Floats]:
@@ -94,6 +102,8 @@ def mouth_inputs(portrait: Portrait, motion: Motion, expression_cm: Floats) -> d
     skull = texture_affine(matrix, centre_px, shift, (box.x0, box.y0))
     lower = texture_affine(matrix, centre_px, shift + jaw, (box.x0, box.y0))
     opacity = np.ones((len(motion), 4), np.float32)
+    lips_cm = np.linalg.norm(expression_cm[:, list(LIPS)], axis=2).max(1)
+    opacity[:, 3] = np.clip(1 - lips_cm / OWN_MOUTH_CM, 0, 1)
     return {"mouth_affine": np.stack([skull, lower, skull, skull], 1), "mouth_opacity": opacity}
 
 
@@ -103,6 +113,7 @@ def frame_inputs(portrait: Portrait, motion: Motion) -> dict[str, Floats]:
     return {
         "displacement": control_displacement_px(portrait, motion, expression),
         "folds": fold_strengths(motion.blendshapes),
+        "light": portrait.light.change(turned_in_photo(portrait, motion)),
         **eye_inputs(portrait, motion, 0, expression),
         **eye_inputs(portrait, motion, 1, expression),
         **mouth_inputs(portrait, motion, expression),

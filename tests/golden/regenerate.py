@@ -26,10 +26,10 @@ MOMENTS = {"joy": 66, "fear": 66, "anger": 66, "sadness": 66, "disgust": 66, "su
 
 def draw() -> Iterator[tuple[str, Image]]:
     """Names and crops (160, 150, 3)."""
-    warp = backend().open(bundle().path("warp.onnx"))
+    warp, mouth = (backend().open(bundle().path(f"{name}.onnx")) for name in ("warp", "mouth"))
     for emotion, moment in MOMENTS.items():
         motion = perform(emotion, SECONDS, 1.0, SEED, 0)[moment : moment + 1]
-        (frame,) = render_frames(one().scene, {0: motion}, warp)
+        (frame,) = render_frames(one().scene, {0: motion}, warp, mouth)
         yield f"{emotion}_{moment:03d}", frame[HEAD]
 
 
