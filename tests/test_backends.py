@@ -5,18 +5,24 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from engine.backends import BACKENDS, Backend, Runner, open_backend
+from engine.backends.cache import Cache
 from engine.backends.mock import MockBackend, MockModel
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.backends.openvino import OpenVinoBackend
+from engine.backends.tensorrt import TensorRtBackend
+from engine.cuda import device as device_module
 from engine.errors import BackendError, MissingExtraError
 from engine.types import TensorSpec
+from tests.fake_gpu import FakeDriver, FakeTensorRt
 
 onnx = pytest.importorskip("onnx")
 
@@ -49,9 +55,21 @@ def mock() -> Backend:
     return MockBackend({"tiny.onnx": model})
 
 
+def tensorrt() -> Backend:
+    """Its own logic, on a GPU and a TensorRT that aren't there; tests/test_tensorrt.py has more of it."""
+    driver = FakeDriver()
+    with (
+        patch.object(device_module, "_import_driver", lambda: driver),
+        patch.object(device_module, "_opened", {}),
+        patch.dict(sys.modules, tensorrt=FakeTensorRt(driver)),
+    ):
+        return TensorRtBackend(half=False, cache=Cache(Path(tempfile.mkdtemp())))
+
+
 ADAPTERS: dict[str, Callable[[], Backend]] = {
     "onnxruntime": OnnxRuntimeBackend,
     "openvino": OpenVinoBackend,
+    "tensorrt": tensorrt,
     "mock": mock,
 }
 NEEDS_OPENVINO = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino isn't installed")

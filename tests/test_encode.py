@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from engine.errors import OptionError, OutputError
-from engine.media.encode import mp4_bytes, write_mp4
+from engine.media.encode import ENCODERS, mp4_bytes, write_mp4
+from engine.media.encoding import Codec, Encoding
 
 BT709 = 1  # libav's number for primaries, transfer and matrix alike
 LIMITED = 1
@@ -88,7 +89,7 @@ def test_pure_colours_are_converted_by_bt709(rgb: tuple[int, ...], yuv: tuple[in
 
 @pytest.mark.parametrize(("width", "height"), [(95, 63), (96, 63), (95, 64)])
 def test_odd_sizes_repeat_the_last_line(width: int, height: int) -> None:
-    frames = decoded(mp4_bytes(moving(3, width, height), quality=4))
+    frames = decoded(mp4_bytes(moving(3, width, height), Encoding(quality=4)))
     assert frames[0].shape == (64, 96, 3)
     original = np.pad(next(moving(1, width, height)), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     assert np.abs(frames[0].astype(int) - original)[-2:].mean() < FRAME_ERROR
@@ -102,10 +103,52 @@ def test_same_frames_same_bytes(tmp_path: Path) -> None:
 def test_quality_sets_the_size() -> None:
     random = np.random.default_rng(0)
     frames = [random.integers(0, 256, size=(64, 64, 3), dtype=np.uint8) for _ in range(4)]
-    assert len(mp4_bytes(frames, quality=40)) < len(mp4_bytes(frames, quality=18))
+    assert len(mp4_bytes(frames, Encoding(quality=40))) < len(mp4_bytes(frames))
+    assert mp4_bytes(frames, Encoding(quality=18)) == mp4_bytes(frames)
     for quality in (-1, 52, 18.5, True):
         with pytest.raises(OptionError, match="quality"):
-            mp4_bytes(frames, quality=quality)
+            Encoding(quality=quality)
+
+
+def test_a_bitrate_sets_the_size_as_well() -> None:
+    random = np.random.default_rng(0)
+    frames = [random.integers(0, 256, size=(128, 128, 3), dtype=np.uint8) for _ in range(60)]
+    small, large = (len(mp4_bytes(frames, Encoding(bitrate=rate))) for rate in (400_000, 4_000_000))
+    assert small < 0.3 * large
+    for bitrate in (100, 1e6, True):
+        with pytest.raises(OptionError, match="bitrate"):
+            Encoding(bitrate=bitrate)
+    with pytest.raises(OptionError, match="one of them"):
+        Encoding(quality=18, bitrate=1_000_000)
+
+
+@pytest.mark.parametrize(("codec", "sign"), [("h264", "avc1"), ("hevc", "hvc1"), ("av1", "av01")])
+def test_other_codecs_are_the_same_clip(codec: Codec, sign: str, capfd: pytest.CaptureFixture[str]) -> None:
+    data = mp4_bytes(moving(), Encoding(codec))
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+    with av.open(io.BytesIO(data)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name.removeprefix("lib").removesuffix("dav1d") or "av1") in (codec, "av1")
+        assert (stream.codec_context.codec_tag, stream.average_rate, stream.frames) == (sign, 60, 12)
+        assert (stream.codec_context.colorspace, stream.codec_context.color_range) == (BT709, LIMITED)
+        times = [frame.pts * frame.time_base for frame in container.decode(video=0)]
+    assert [time * 60 for time in times] == list(range(12))
+    for frame, original in zip(decoded(data), moving(), strict=True):
+        assert np.abs(frame.astype(int) - original).mean() < FRAME_ERROR
+    assert data == mp4_bytes(moving(), Encoding(codec))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_codec_that_is_not_there() -> None:
+    with pytest.raises(OptionError, match="no codec 'mpeg2'; choose one of h264, hevc, av1"):
+        Encoding("mpeg2")
+
+
+def test_an_encoder_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENCODERS, "hevc", "libnothing")
+    with pytest.raises(OptionError, match=r"has no libnothing, .* use 'h264'"):
+        write_mp4(moving(), tmp_path / "clip.mp4", Encoding("hevc"))
+    assert left_in(tmp_path) == []
 
 
 class RenderError(Exception):

@@ -16,15 +16,25 @@ ENGINE = Path(__file__).parents[1] / "engine"
 # name that fits decides. A new module fails here until it has its place.
 STAGES = (
     ("base", ("engine.errors", "engine.types", "engine.samples", "engine.media.output")),
-    ("backends", ("engine.backends", "engine.bundle", "engine.native")),
+    ("backends", ("engine.backends", "engine.bundle", "engine.cuda", "engine.native")),
     ("photo", ("engine.media.read",)),
     ("faces", ("engine.detect", "engine.mesh", "engine.mesh_layout", "engine.segment", "engine.inpaint")),
     ("portrait", ("engine.portrait",)),
     ("motion", ("engine.emotions", "engine.motion")),
     ("frames", ("engine.render", "engine.composite")),
-    ("video", ("engine.media.draw", "engine.media.encode", "engine.media.plot", "engine.media.video")),
+    (
+        "video",
+        (
+            "engine.media.draw",
+            "engine.media.encode",
+            "engine.media.encoding",
+            "engine.media.nvenc",
+            "engine.media.plot",
+            "engine.media.video",
+        ),
+    ),
     ("api", ("engine.options", "engine.api", "engine")),
-    ("command line", ("engine.cli", "engine.__main__")),
+    ("command line", ("engine.bench", "engine.cli", "engine.__main__")),
 )
 ORDER = {name: place for place, (_, names) in enumerate(STAGES) for name in names}
 EMPTY_PACKAGES = ("engine.media", "engine.weights")  # importing them imports nothing

@@ -11,6 +11,9 @@ import av
 import numpy as np
 import pytest
 
+from engine.cuda.arrays import DeviceArray
+from engine.media import nvenc
+from engine.media.encoding import Encoding
 from engine.media.video import Video
 
 SIZE = (64, 48)
@@ -77,3 +80,30 @@ def test_progress_may_stop_the_work(tmp_path: Path, video: Video) -> None:
     with pytest.raises(KeyboardInterrupt):
         video.save(tmp_path / "clip.mp4", progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_on_a_gpu_are_taken_where_it_encodes(
+    tmp_path: Path, renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def write(frames: Iterator[object], partial: Path, encoding: Encoding) -> None:
+        taken.extend(frames)
+        partial.write_bytes(b"a clip")
+
+    on_gpu = [DeviceArray(None, (48, 64, 3), np.dtype(np.uint8), offset) for offset in range(9)]
+    video = Video(renderer, 9, SIZE, gpu=True, render_on_gpu=lambda: iter(on_gpu))
+    monkeypatch.setattr(nvenc, "write", write)
+    monkeypatch.setattr(nvenc, "usable", lambda codec: codec == "hevc")
+    calls = []
+    video.save(tmp_path / "clip.mp4", codec="hevc", progress=lambda *done: calls.append(done))
+    assert (taken, renderer.starts, calls[-1]) == (on_gpu, 0, (9, 9))
+    assert (tmp_path / "clip.mp4").read_bytes() == b"a clip"
+    video.save(tmp_path / "clip.mp4")
+    assert renderer.starts == 1
+
+
+def test_options_reach_the_file(video: Video) -> None:
+    assert len(video.to_bytes(quality=45)) < len(video.to_bytes(quality=10))
+    with av.open(io.BytesIO(video.to_bytes(codec="hevc", bitrate=500_000))) as container:
+        assert container.streams.video[0].codec_context.name == "hevc"

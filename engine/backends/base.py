@@ -46,4 +46,8 @@ class Backend(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def device(self) -> str:
+        """Where its networks run, in words."""
+
     def open(self, model: Path) -> Runner: ...

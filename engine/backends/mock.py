@@ -35,6 +35,7 @@ class MockBackend:
     """Opens the given models by file name and records every run in `calls`."""
 
     name = "mock"
+    device = "nowhere"
 
     def __init__(self, models: Mapping[str, MockModel]) -> None:
         self._models = dict(models)

@@ -1,10 +1,10 @@
-"""ONNX Runtime on the CPU: the backend that is always there."""
+"""ONNX Runtime on the CPU, the backend that is always there, and on NVIDIA GPUs, where its other package is."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.backends.base import Array
 from engine.backends.validate import check_arrays, free_inputs
-from engine.errors import BackendError
+from engine.errors import BackendError, MissingExtraError
 from engine.types import TensorSpec
 
 # Else the import writes files into the home folder and may report to its makers; a value that is there already stays.
@@ -23,6 +23,7 @@ import onnxruntime  # type: ignore[import-untyped]
 log = logging.getLogger("engine")
 
 PROVIDER = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
 ELEMENT_TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -35,44 +36,84 @@ ELEMENT_TYPES = {
 }
 
 
+GREEDY = ("inpaint.onnx", "segment.onnx")  # run once a person, and give back the 0.5 and 0.2 GB that they take
+
+
 class OnnxRuntimeBackend:
     """Opens ONNX files on the CPU.
 
     Args:
         threads: How many threads one network may use; 0 leaves it to ONNX Runtime, which takes one a core.
+        optimize: Whether it may rewrite the network; without, every node is computed as the file says.
     """
 
     name = "onnxruntime"
+    device = "the CPU"
+    providers: Sequence[Any] = (PROVIDER,)
+    place = "cpu"  # of bound inputs
 
-    def __init__(self, threads: int = 0) -> None:
-        self._threads = threads
+    def __init__(self, threads: int = 0, *, optimize: bool = True) -> None:
+        self._threads, self._optimize = threads, optimize
 
     def open(self, model: Path) -> OnnxRuntimeRunner:
-        """Raises BackendError where the file can't be loaded, or would run elsewhere than on the CPU."""
+        """Raises BackendError where the file can't be loaded, or would run elsewhere than it should."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
+        if not self._optimize:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3  # errors only: its warnings are about its own optimiser
         options.enable_mem_pattern = False  # sizes differ from photo to photo: patterns would only pile up
         options.enable_mem_reuse = False  # planning it takes 8 s for the warp's nodes, and saves 1 % of the memory
         _share_memory()
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:
-            session = onnxruntime.InferenceSession(model, options, providers=[PROVIDER])
+            session = onnxruntime.InferenceSession(model, options, providers=list(self.providers))
         except Exception as error:  # its errors share no base class of their own
             raise BackendError(f"ONNX Runtime can't load {model}: {error}") from error
-        if session.get_providers() != [PROVIDER]:
-            raise BackendError(f"ONNX Runtime runs {model.name} on {session.get_providers()} instead of the CPU.")
-        log.debug("opened %s with ONNX Runtime %s", model.name, onnxruntime.__version__)
-        return OnnxRuntimeRunner(model.name, session, {})
+        wanted = [provider if isinstance(provider, str) else provider[0] for provider in self.providers]
+        if session.get_providers() != wanted:
+            raise BackendError(f"ONNX Runtime runs {model.name} on {session.get_providers()} instead of {wanted}.")
+        log.debug("opened %s with ONNX Runtime %s on %s", model.name, onnxruntime.__version__, self.device)
+        return OnnxRuntimeRunner(model.name, session, {}, self.place)
+
+
+class CudaBackend(OnnxRuntimeBackend):
+    """Opens ONNX files on the first NVIDIA GPU, in float32. What works out shapes stays on the CPU.
+
+    Raises MissingExtraError where the installed ONNX Runtime is the CPU's.
+    """
+
+    name = "cuda"
+    device = "the first NVIDIA GPU, float32"
+    # TF32 would round positions to 11 bits.
+    providers = ((CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), PROVIDER)
+    place = "cuda"
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not has_cuda():
+            raise MissingExtraError(
+                "The backend 'cuda' needs ONNX Runtime for GPUs instead of the CPU's; "
+                "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu>=1.31,<2'."
+            )
+
+
+def has_cuda() -> bool:
+    """Whether the installed ONNX Runtime is the one for GPUs."""
+    return CUDA in onnxruntime.get_available_providers()
 
 
 class OnnxRuntimeRunner:
     """One session; bound inputs are kept as OrtValues, so that they are wrapped once and never copied again."""
 
-    def __init__(self, model: str, session: Any, bound: dict[str, Any]) -> None:
+    def __init__(self, model: str, session: Any, bound: dict[str, Any], place: str) -> None:
         self._model = model
         self._session = session
+        self._place = place
         self._bound = bound
+        self._options = onnxruntime.RunOptions()
+        if model in GREEDY:
+            self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._inputs = free_inputs(_specs(session.get_inputs()), bound)
         self._outputs = _specs(session.get_outputs())
 
@@ -91,16 +132,16 @@ class OnnxRuntimeRunner:
         session = self._open_session()
         check_arrays(self._model, self._inputs, constants, complete=False)
         # OrtValue reads the array's own memory, so each gets a private copy that is contiguous.
-        values = {name: _ort_value(np.array(array, order="C")) for name, array in constants.items()}
-        return OnnxRuntimeRunner(self._model, session, {**self._bound, **values})
+        values = {name: _ort_value(np.array(array, order="C"), self._place) for name, array in constants.items()}
+        return OnnxRuntimeRunner(self._model, session, {**self._bound, **values}, self._place)
 
     def __call__(self, **arrays: Array) -> dict[str, Array]:
         """See `Runner.__call__`."""
         session = self._open_session()
         check_arrays(self._model, self._inputs, arrays, complete=True)
-        values = {name: _ort_value(np.require(array, requirements="C")) for name, array in arrays.items()}
+        values = {name: _ort_value(np.require(array, requirements="C"), "cpu") for name, array in arrays.items()}
         try:
-            results = session.run_with_ort_values(list(self._outputs), {**self._bound, **values})
+            results = session.run_with_ort_values(list(self._outputs), {**self._bound, **values}, self._options)
         except Exception as error:  # its errors share no base class of their own
             raise BackendError(f"ONNX Runtime failed in {self._model}: {error}") from error
         return {name: value.numpy() for name, value in zip(self._outputs, results, strict=True)}
@@ -129,8 +170,8 @@ def _share_memory() -> None:
     onnxruntime.create_and_register_allocator(place, as_requested)
 
 
-def _ort_value(array: Array) -> Any:
-    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+def _ort_value(array: Array, place: str) -> Any:
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array, place, 0)
 
 
 def _specs(arguments: list[Any]) -> dict[str, TensorSpec]:

@@ -1,4 +1,4 @@
-"""Writes frames as H.264 in an MP4: 60 frames a second, yuv420p, BT.709, moov box first."""
+"""Writes frames as H.264, HEVC or AV1 in an MP4: 60 frames a second, yuv420p, BT.709, moov box first."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import queue
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import av
 import numpy as np
@@ -17,66 +17,88 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from engine.cuda.arrays import DeviceArray
 from engine.errors import OptionError
+from engine.media import nvenc
+from engine.media.encoding import FPS, WORST, Encoding
 from engine.media.output import as_output_error, check_target, whole_file
 from engine.types import Image
 
-FPS: Final = 60
 SUFFIXES: Final = (".mp4",)
+DEFAULT: Final = Encoding()
 THREADS: Final = 1  # with more, the same frames were once seen to give other bytes
-QUEUE_FRAMES: Final = 4  # rendered, not yet encoded
+QUEUE_FRAMES: Final = 8  # drawn, not yet encoded: a whole batch, so that the next one is drawn meanwhile
 AVCOL_SPC_BT709: Final = 1  # libav's number for the stream; swscale's `Colorspace.ITU709` is the same matrix
+ENCODERS: Final = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
+OPTIONS: Final = {
+    "h264": {"preset": "veryfast"},
+    "hevc": {"preset": "veryfast", "x265-params": "log-level=none:pools=1:frame-threads=1"},
+    "av1": {"preset": "10", "svtav1-params": "lp=1"},
+}
+WORST_AV1: Final = 63
 # Without these, swscale drops half of the colour samples before it averages them, and rounds down.
 SCALER: Final = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
 
+Frame = Image | DeviceArray
+Write = Callable[[Iterator[Any], Path, Encoding], None]
+os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 prints what it does, past every logger
 
-def write_mp4(frames: Iterable[Image], path: str | os.PathLike[str], *, quality: int = 18) -> Path:
+
+def write_mp4(frames: Iterable[Frame], path: str | os.PathLike[str], encoding: Encoding = DEFAULT) -> Path:
     """Encodes the frames into a file, which appears only when it is complete.
 
     frames: (H, W, 3) uint8 RGB, all of one size. They are read while earlier ones are being encoded in another
         thread, so a frame must not be changed after it was handed over. Odd sizes get one more line or column, a
-        copy of the last one.
+        copy of the last one. Those in a GPU's memory have even sizes, and are for its own encoder.
     path: ends in .mp4; a file that is there is replaced.
-    quality: x264's constant rate factor, 0 (no loss) to 51; 18 can hardly be told from the original.
 
-    Returns the path. The same frames give the same bytes. Raises OutputError if the file can't be written, and
-    whatever the frames raise; nothing is left behind in either case.
+    Returns the path. The same frames give the same bytes, on a CPU. Raises OptionError where this machine has no
+    encoder for the codec, OutputError if the file can't be written, and whatever the frames raise; nothing is left
+    behind in either case.
     """
     target = check_target(path, SUFFIXES)
-    _check_quality(quality)
+    write = nvenc.write if encoding.gpu and nvenc.usable(encoding.codec) else _write_by_av
+    if write is _write_by_av:
+        _check_encoder(encoding)
     with whole_file(target) as partial:
-        encoder = _EncoderThread(partial, target, quality)
+        encoder = _EncoderThread(partial, target, encoding, write)
         encoder.feed(frames)
     return target
 
 
-def mp4_bytes(frames: Iterable[Image], *, quality: int = 18) -> bytes:
+def mp4_bytes(frames: Iterable[Frame], encoding: Encoding = DEFAULT) -> bytes:
     """The same as `write_mp4`, as bytes.
 
     Goes through the system's temporary folder, since libav moves the index to the front by opening the file again.
     """
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
-        return write_mp4(frames, Path(folder) / "clip.mp4", quality=quality).read_bytes()
+        return write_mp4(frames, Path(folder) / "clip.mp4", encoding).read_bytes()
 
 
-def _check_quality(quality: int) -> None:
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 0 <= quality <= 51:
-        raise OptionError(f"quality must be a whole number from 0 (best) to 51, not {quality!r}.")
+def _check_encoder(encoding: Encoding) -> None:
+    try:
+        av.codec.Codec(ENCODERS[encoding.codec], "w")
+    except av.codec.codec.UnknownCodecError:
+        raise OptionError(
+            f"The installed PyAV has no {ENCODERS[encoding.codec]}, which codec '{encoding.codec}' needs; "
+            "use 'h264', or pip install 'av>=18'."
+        ) from None
 
 
 class _EncoderThread(threading.Thread):
     """Encodes what it is fed. It reads its queue to the end even after an error, so `feed` never blocks for good."""
 
-    def __init__(self, partial: Path, target: Path, quality: int) -> None:
+    def __init__(self, partial: Path, target: Path, encoding: Encoding, write: Write) -> None:
         super().__init__(name="mien-encoder", daemon=True)
         self._partial = partial
         self._target = target
-        self._quality = quality
-        self._queue: queue.Queue[Image | None] = queue.Queue(QUEUE_FRAMES)
+        self._encoding = encoding
+        self._write = write
+        self._queue: queue.Queue[Frame | None] = queue.Queue(QUEUE_FRAMES)
         self._abandoned = threading.Event()
         self._error: Exception | None = None
 
-    def feed(self, frames: Iterable[Image]) -> None:
+    def feed(self, frames: Iterable[Frame]) -> None:
         """Starts the thread, hands it all frames and waits for it; raises what went wrong on either side."""
         fed = 0
         self.start()
@@ -100,8 +122,7 @@ class _EncoderThread(threading.Thread):
     def run(self) -> None:
         queued = self._queued()
         try:
-            with av.open(str(self._partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-                _encode(queued, container, self._quality)
+            self._write(map(_padded_to_even, queued), self._partial, self._encoding)
         except (OSError, av.FFmpegError) as error:
             self._error = as_output_error(error, self._target)
         except Exception as error:
@@ -109,20 +130,24 @@ class _EncoderThread(threading.Thread):
         for _ in queued:
             pass
 
-    def _queued(self) -> Iterator[Image]:
+    def _queued(self) -> Iterator[Frame]:
         while (frame := self._queue.get()) is not None:
             if not self._abandoned.is_set():
                 yield frame
 
 
-def _encode(frames: Iterator[Image], container: OutputContainer, quality: int) -> None:
+def _write_by_av(frames: Iterator[Image], partial: Path, encoding: Encoding) -> None:
+    with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        _encode(frames, container, encoding)
+
+
+def _encode(frames: Iterator[Image], container: OutputContainer, encoding: Encoding) -> None:
     stream: VideoStream | None = None
     scaler = VideoReformatter()
-    for index, frame in enumerate(frames):
-        picture = _padded_to_even(frame)
+    for index, picture in enumerate(frames):
         height, width = picture.shape[:2]
         if stream is None:
-            stream = _add_stream(container, width, height, quality)
+            stream = _add_stream(container, width, height, encoding)
         elif (stream.width, stream.height) != (width, height):
             raise ValueError(f"frame {index} is {width}x{height}, the first was {stream.width}x{stream.height}")
         container.mux(stream.encode(_to_yuv(picture, index, scaler)))
@@ -130,10 +155,15 @@ def _encode(frames: Iterator[Image], container: OutputContainer, quality: int) -
         container.mux(stream.encode(None))
 
 
-def _add_stream(container: OutputContainer, width: int, height: int, quality: int) -> VideoStream:
-    stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": str(quality)})
+def _add_stream(container: OutputContainer, width: int, height: int, encoding: Encoding) -> VideoStream:
+    options = OPTIONS[encoding.codec] | ({} if encoding.bitrate is not None else {"crf": str(_crf(encoding))})
+    stream = cast(VideoStream, container.add_stream(ENCODERS[encoding.codec], rate=FPS, options=options))
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+    if encoding.bitrate is not None:
+        context.bit_rate = encoding.bitrate
+    if encoding.codec == "hevc":
+        context.codec_tag = "hvc1"  # Apple's players know no other
     context.time_base = Fraction(1, FPS)
     context.thread_count = THREADS
     context.color_range = ColorRange.MPEG
@@ -141,6 +171,12 @@ def _add_stream(container: OutputContainer, width: int, height: int, quality: in
     context.color_primaries = ColorPrimaries.BT709
     context.color_trc = ColorTrc.BT709
     return stream
+
+
+def _crf(encoding: Encoding) -> int:
+    """The quality on the encoder's own scale; SVT-AV1 takes 0 as "not said"."""
+    quality = encoding.wanted_quality
+    return max(1, round(quality * WORST_AV1 / WORST)) if encoding.codec == "av1" else quality
 
 
 def _to_yuv(picture: Image, index: int, scaler: VideoReformatter) -> av.VideoFrame:
@@ -158,7 +194,9 @@ def _to_yuv(picture: Image, index: int, scaler: VideoReformatter) -> av.VideoFra
     return yuv
 
 
-def _padded_to_even(frame: Image) -> Image:
+def _padded_to_even(frame: Frame) -> Frame:
+    if isinstance(frame, DeviceArray):
+        return frame
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
         raise ValueError(f"a frame must be (H, W, 3) uint8, not {frame.shape} {frame.dtype}")
     height, width = frame.shape[:2]

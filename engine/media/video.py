@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from engine.media.encode import FPS, mp4_bytes, write_mp4
+from engine.cuda.arrays import DeviceArray
+from engine.media import nvenc
+from engine.media.encode import mp4_bytes, write_mp4
+from engine.media.encoding import FPS, Codec, Encoding
 from engine.types import Image
 
 Progress = Callable[[int, int], None]  # (frames done, frames in all), after each frame, in the caller's thread
@@ -20,11 +23,15 @@ class Video:
 
     render: starts the clip from its first frame and yields `frame_count` arrays of (H, W, 3) uint8 RGB.
     size: (width, height) in pixels, the photo's own. A file has even sizes: one more line or column if need be.
+    gpu: whether files are encoded by the graphics card, where it can.
+    render_on_gpu: the same frames in the card's memory, of even sizes; None where they are drawn elsewhere.
     """
 
     render: Callable[[], Iterator[Image]]
     frame_count: int
     size: tuple[int, int]
+    gpu: bool = False
+    render_on_gpu: Callable[[], Iterator[DeviceArray]] | None = None
     fps: ClassVar[int] = FPS
 
     def __len__(self) -> int:
@@ -40,22 +47,47 @@ class Video:
         """Draws the clip, (H, W, 3) uint8 RGB a frame; every call starts again and gives the same pixels."""
         return self.render()
 
-    def save(self, path: str | os.PathLike[str], *, progress: Progress | None = None) -> Path:
-        """Draws and encodes the clip to an MP4 file (H.264, 60 fps), and returns its path.
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Progress | None = None,
+        codec: Codec = "h264",
+        quality: int | None = None,
+        bitrate: int | None = None,
+    ) -> Path:
+        """Draws and encodes the clip to an MP4 file (60 fps), and returns its path.
 
-        progress: is called with (frames done, frames in all). An exception that it raises stops the work.
+        Args:
+            path: Ends in .mp4.
+            progress: Is called with (frames done, frames in all). An exception that it raises stops the work.
+            codec: "h264" plays everywhere; "hevc" and "av1" make smaller files and take longer.
+            quality: 0 (best) to 51 (default: 18, which can hardly be told from the original).
+            bitrate: Bits a second, instead of a quality.
 
-        Raises OutputError if the extension isn't .mp4, or the file can't be written. The file appears only when it
-        is complete.
+        Raises OptionError for a codec, quality or bitrate that can't be had, OutputError if the extension isn't .mp4,
+        or the file can't be written. The file appears only when it is complete.
         """
-        return write_mp4(self._reported(progress), path)
+        encoding = Encoding(codec, quality, bitrate, self.gpu)
+        return write_mp4(self._reported(progress, encoding), path, encoding)
 
-    def to_bytes(self, *, progress: Progress | None = None) -> bytes:
+    def to_bytes(
+        self,
+        *,
+        progress: Progress | None = None,
+        codec: Codec = "h264",
+        quality: int | None = None,
+        bitrate: int | None = None,
+    ) -> bytes:
         """The bytes that `save` would write."""
-        return mp4_bytes(self._reported(progress))
+        encoding = Encoding(codec, quality, bitrate, self.gpu)
+        return mp4_bytes(self._reported(progress, encoding), encoding)
 
-    def _reported(self, progress: Progress | None) -> Iterator[Image]:
-        for done, frame in enumerate(self.frames(), start=1):
+    def _reported(self, progress: Progress | None, encoding: Encoding) -> Iterator[Image | DeviceArray]:
+        frames: Iterator[Image | DeviceArray] = self.render()
+        if self.render_on_gpu is not None and encoding.gpu and nvenc.usable(encoding.codec):
+            frames = self.render_on_gpu()
+        for done, frame in enumerate(frames, start=1):
             yield frame
             if progress is not None:
                 progress(done, self.frame_count)

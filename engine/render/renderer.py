@@ -11,28 +11,32 @@ from engine.native import NativeWarp
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import Portrait
 from engine.render.drive import frame_inputs
+from engine.render.mouth import MouthPainter
 
 Canvas = NDArray[np.uint8]  # (T, H, W, 3)
 
 
 class FaceRenderer:
-    """The warp graph with one portrait's constants bound.
+    """The warp graph with one portrait's constants bound, and the mouth network.
 
-    `still_behind` says that nothing moves behind this person, so that what is there can be bound once as well.
+    `face` is its number in the photo. `still_behind` says that nothing moves behind this person, so that what is there
+    can be bound once as well.
     """
 
-    def __init__(self, warp: Runner, portrait: Portrait, *, still_behind: bool) -> None:
+    def __init__(self, warp: Runner, mouth: Runner, portrait: Portrait, *, face: int, still_behind: bool) -> None:
         constants = dict(portrait.constants)
         if still_behind:
             constants |= behind_inputs(portrait, portrait.behind[None])
         self._portrait, self._still_behind = portrait, still_behind
         self._warp = warp.bind(**constants)
+        self._mouth = MouthPainter(mouth, portrait.mouth, face)
 
     def draw(self, canvas: Canvas, motion: Motion) -> None:
         """Draws len(motion) frames into canvas (T, H, W, 3), over what it holds."""
         portrait = self._portrait
         crop = canvas[(slice(None), *portrait.crop.slices)]
-        inputs: dict[str, NDArray[np.generic]] = dict(frame_inputs(portrait, motion))
+        moved = frame_inputs(portrait, motion)
+        inputs: dict[str, NDArray[np.generic]] = dict(moved)
         if not self._still_behind:
             inputs |= behind_inputs(portrait, crop)
         if isinstance(self._warp, NativeWarp):
@@ -42,6 +46,8 @@ class FaceRenderer:
             crop[:] = drawn["frames"]
         for name, rectangle in portrait.patches.items():
             crop[(slice(None), *rectangle.slices)] = drawn[f"{name}_frames"]
+        box = portrait.patches["mouth"]
+        self._mouth.paint(crop[(slice(None), *box.slices)], drawn["mouth_inside"], moved["mouth_affine"], box)
 
     def close(self) -> None:
         self._warp.close()

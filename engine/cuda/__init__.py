@@ -1,0 +1,1 @@
+"""NVIDIA GPUs: memory, streams and launches (device.py), and Mien's own kernels."""

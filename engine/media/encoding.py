@@ -1,0 +1,53 @@
+"""What a clip's file is asked for: which codec, and how good or how large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from engine.errors import OptionError
+
+Codec = Literal["h264", "hevc", "av1"]
+CODECS: Final = ("h264", "hevc", "av1")
+FPS: Final = 60
+QUALITY: Final = 18  # can hardly be told from the original
+WORST: Final = 51
+LOWEST_BITRATE: Final = 50_000
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Checked options of a file.
+
+    codec: "h264" plays everywhere; "hevc" and "av1" are smaller and take longer.
+    quality: 0 (best; with H.264 no loss) to 51, on H.264's scale whatever the codec is. 18 if bitrate is None as well.
+    bitrate: bits a second, instead of a quality.
+    gpu: let the graphics card encode, where it can.
+
+    Raises OptionError.
+    """
+
+    codec: Codec = "h264"
+    quality: int | None = None
+    bitrate: int | None = None
+    gpu: bool = False
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise OptionError(f"There is no codec '{self.codec}'; choose one of {', '.join(CODECS)}.")
+        if self.quality is not None and self.bitrate is not None:
+            raise OptionError("Both quality and bitrate were given; leave one of them out.")
+        if self.quality is not None and not (_whole(self.quality) and 0 <= self.quality <= WORST):
+            raise OptionError(f"quality must be a whole number from 0 (best) to {WORST}, not {self.quality!r}.")
+        if self.bitrate is not None and not (_whole(self.bitrate) and self.bitrate >= LOWEST_BITRATE):
+            raise OptionError(
+                f"bitrate must be a whole number of bits a second, at least {LOWEST_BITRATE}, not {self.bitrate!r}."
+            )
+
+    @property
+    def wanted_quality(self) -> int:
+        return QUALITY if self.quality is None else self.quality
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,69 @@
+"""Frames that stay on the GPU are those that the host composes, on a GPU that isn't there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.api import PortraitSet
+from engine.composite import render_frames
+from engine.cuda.kernels import Kernels
+from engine.cuda.layered_warp import CudaWarp
+from engine.motion.track import Motion
+from engine.portrait.scene import Scene
+from engine.render import on_gpu
+from engine.render.on_gpu import render_on_gpu
+from tests.clips import one, pair
+from tests.emulated_kernels import emulated_kernels
+from tests.perception import backend, bundle
+from tests.test_native import OPEN, swing
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
+    return emulated_kernels(tmp_path_factory.mktemp("fatbins"))
+
+
+def odd(people: PortraitSet) -> Scene:
+    """The scene with a line and a column more, which nobody reaches."""
+    backdrop = people.scene.backdrop
+    return replace(people.scene, backdrop=np.pad(backdrop, ((0, 1), (0, 1), (0, 0)), mode="reflect"))
+
+
+def moved(*faces: int) -> dict[int, Motion]:
+    return {face: swing(*OPEN, frames=5)[1:3] for face in faces}
+
+
+@pytest.mark.parametrize(("people", "faces"), [(one, (0,)), (pair, (1,))], ids=["one", "one of two"])
+def test_frames_are_those_of_the_host(
+    kernels: Kernels, people, faces: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_gpu, "LARGEST_BATCH", 1)
+    scene, motions, warp = odd(people()), moved(*faces), CudaWarp(kernels, version="naive")
+    mouth = backend().open(bundle().path("mouth.onnx"))
+    expected = list(render_frames(scene, motions, warp, mouth))
+    found = [frame_on_host(kernels, frame) for frame in render_on_gpu(scene, motions, warp, mouth)]
+    assert len(found) == len(expected) == 2
+    for ours, theirs in zip(found, expected, strict=True):
+        height, width = theirs.shape[:2]
+        assert ours.shape == (height + height % 2, width + width % 2, 3)
+        np.testing.assert_array_equal(ours, np.pad(theirs, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+
+
+def frame_on_host(kernels: Kernels, frame) -> np.ndarray:
+    whole = frame.memory.read((frame.memory.size,), np.dtype(np.uint8), kernels.stream)
+    return whole[frame.offset : frame.offset + int(np.prod(frame.shape))].reshape(frame.shape)
+
+
+def test_people_who_overlap_see_each_other(kernels: Kernels) -> None:
+    scene = pair().scene
+    first, second = list(scene.portraits)
+    crop = scene.portraits[first].crop
+    moved_over = {second: replace(scene.portraits[second], crop=replace(scene.portraits[second].crop, x0=crop.x0))}
+    scene = replace(scene, portraits={first: scene.portraits[first], **moved_over})
+    warp, mouth = CudaWarp(kernels, version="naive"), backend().open(bundle().path("mouth.onnx"))
+    (expected,) = render_frames(scene, {n: m[:1] for n, m in moved(first, second).items()}, warp, mouth)
+    (found,) = render_on_gpu(scene, {n: m[:1] for n, m in moved(first, second).items()}, warp, mouth)
+    np.testing.assert_array_equal(frame_on_host(kernels, found)[: len(expected), : expected.shape[1]], expected)
