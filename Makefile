@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Installing builds the native library, where there is a compiler: it is done again when one of these changes.
+INSTALLED := pyproject.toml hatch_build.py kernels/compile_flags.txt $(wildcard kernels/*.cpp kernels/*.h)
 
 .PHONY: setup demo test check bench native clean
 
@@ -12,11 +14,11 @@ $(VENV)/created:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/installed: pyproject.toml $(VENV)/created
+$(VENV)/installed: $(INSTALLED) $(VENV)/created
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/installed-dev: pyproject.toml $(VENV)/created
+$(VENV)/installed-dev: $(INSTALLED) $(VENV)/created
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/installed
 
@@ -41,3 +43,4 @@ native:
 
 clean:
 	rm -rf $(VENV) build dist demo
+	rm -f engine/native/libmien.*

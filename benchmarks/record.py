@@ -8,34 +8,54 @@ import os
 import platform
 import statistics
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from engine.native import available
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("mien-engine", "numpy", "onnxruntime", "opencv-python-headless", "av")
+EXTRAS = ("openvino", "torch")
+TELLING_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # of the processor: networks' speed hangs on them
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores that this process may use, memory, system, and the load of the last minute per core."""
+    """Processor, cores that this process may use, system, and the load of the last minute per core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return {"cpu": cpu_model(), "cores": cores, "system": platform.platform(), "load_per_core": round(load / cores, 2)}
+    features = [name for name in TELLING_FEATURES if name in cpu_line("flags").split()]
+    return {
+        "cpu": cpu_line("model name") or platform.machine(),
+        "cores": cores,
+        "features": features,
+        "system": platform.platform(),
+        "load_per_core": round(load / cores, 2),
+        "native_library": available(),
+    }
 
 
-def cpu_model() -> str:
+def cpu_line(name: str) -> str:
+    """What Linux says of the first processor; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def versions() -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
+    """Of Python, what the package needs, and the extras that are there."""
+    found = {"python": platform.python_version()}
+    for name in (*PACKAGES, *EXTRAS):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            if name in PACKAGES:
+                raise
+    return found
 
 
 def commit() -> str:
@@ -45,10 +65,22 @@ def commit() -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results", ":!README.md")
+        written = (":!benchmarks/results", ":!README.md", ":!docs")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def timed(function: Callable[[], object], runs: int) -> list[float]:
+    """The milliseconds of each run, after one that isn't counted."""
+    function()
+    milliseconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        function()
+        milliseconds.append(1000 * (time.perf_counter() - start))
+    return milliseconds
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from zlib import crc32
 
-from engine.backends import open_backend
+from engine.backends import ON_A_GPU, open_backend
+from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.bundle import Bundle
 from engine.composite import render_frames
+from engine.cuda.layered_warp import CudaWarp
 from engine.detect import Detector
 from engine.errors import NoFaceError, OptionError
 from engine.inpaint import Inpainter
@@ -20,6 +25,7 @@ from engine.motion.generator import NOTHING_SHOWN, MotionGenerator, Shown
 from engine.motion.own_pose import pose_degrees
 from engine.motion.script import Script, Wanted
 from engine.motion.track import Motion
+from engine.native import NativeWarp
 from engine.options import (
     DEFAULT_SECONDS,
     SMALLEST_FACE_PX,
@@ -33,10 +39,12 @@ from engine.options import (
 )
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder
+from engine.render.on_gpu import render_on_gpu
 from engine.render.warp import open_warp
 from engine.segment import Segmenter
 from engine.types import Face, FaceMesh, Image
 
+OPENED_AT_ONCE = 2  # networks; opening one keeps one core busy
 NEUTRAL = Script(((0.0, {}),))
 
 log = logging.getLogger("engine")
@@ -71,12 +79,30 @@ class Engine:
             raise OptionError(f"max_side is {max_side}; give at least 64 pixels.")
         self._max_side = max_side
         self._backend = open_backend(backend)
+        # Thousands of tiny nodes that run once a clip: not worth the minute that compiling them for a GPU takes.
+        self._motion_backend = OnnxRuntimeBackend() if self._backend.name in ON_A_GPU else self._backend
         self._bundle = bundle = Bundle.default()
-        self._detector = Detector(self._backend, bundle)
-        self._fitter = MeshFitter(self._backend, bundle)
-        self._warp = open_warp(self._backend, bundle)
-        self._generator = MotionGenerator(self._backend.open(bundle.path("motion.onnx")))
+        with ThreadPoolExecutor(OPENED_AT_ONCE) as opening:
+            motion = opening.submit(self._motion_backend.open, bundle.path("motion.onnx"))  # takes longest
+            fitter = opening.submit(MeshFitter, self._backend, bundle)
+            mouth = opening.submit(self._backend.open, bundle.path("mouth.onnx"))
+            detector = opening.submit(Detector, self._backend, bundle)
+            warp = opening.submit(open_warp, self._backend, bundle)
+        self._detector, self._fitter = detector.result(), fitter.result()
+        self._warp, self._mouth = warp.result(), mouth.result()
+        self._generator = MotionGenerator(motion.result())
         self._builder: SceneBuilder | None = None
+
+    def report(self) -> dict[str, str]:
+        """Which network runs where, by the name of its file: "tensorrt on NVIDIA H100, float16"."""
+        networks = sorted(name for name in self._bundle.rows if name.endswith(".onnx"))
+        where = dict.fromkeys(networks, f"{self._backend.name} on {self._backend.device}")
+        where["motion.onnx"] = f"{self._motion_backend.name} on {self._motion_backend.device}"
+        if isinstance(self._warp, NativeWarp):
+            where["warp.onnx"] = "native code on the CPU"
+        if isinstance(self._warp, CudaWarp):
+            where["warp.onnx"] = f"CUDA kernels on {self._backend.device.partition(',')[0]}"
+        return where
 
     def find_faces(self, image: PhotoSource) -> FoundFaces:
         """Reads a photo and finds its faces.
@@ -104,7 +130,9 @@ class Engine:
 
         Raises what `find_faces` raises, and NoFaceError if all faces are too small.
         """
-        found = self.find_faces(image)
+        with ThreadPoolExecutor(1) as beside:
+            builder = beside.submit(self._scene_builder)
+            found = self.find_faces(image)
         meshes = {i: mesh for i, mesh in enumerate(found.meshes) if mesh is not None}
         if not meshes:
             largest = max(max(face.box.width, face.box.height) for face in found.faces)
@@ -112,7 +140,7 @@ class Engine:
                 f"The largest face is {largest:.0f} pixels large and at least {SMALLEST_FACE_PX} are needed; "
                 "use a larger version of the photo."
             )
-        scene = self._scene_builder().build(found.photo, meshes, progress)
+        scene = builder.result().build(found.photo, meshes, progress)
         return PortraitSet(found.photo, found.faces, found.meshes, scene)
 
     def animate(
@@ -137,7 +165,8 @@ class Engine:
             seconds: 2 to 10 (default: 4, or the motion's own length). The clip has round(60 * seconds) frames; the
                 first one is the photo.
             intensity: 0 (the photo, alive) to 1.5; 1 is a clear expression. A `Motion` is played as it is.
-            seed: The same seed gives the same clip, byte for byte; without one every call is another performance.
+            seed: The same seed gives the same clip of a photo, byte for byte; without one every call is another
+                performance.
             faces: The numbers of the faces that move; the others stand still.
             loop: The clip ends where it began, so that it can be repeated without a jump.
 
@@ -158,6 +187,7 @@ class Engine:
             seconds=seconds,
             intensity=intensity,
             seed=seed,
+            photo=crc32(ready.photo.tobytes()),
         )
         motions |= {i: starting_at_photo(part[:]) for i, part in parts.items() if isinstance(part, Motion)}
         return self._video(ready, {i: looped(motion) for i, motion in motions.items()} if loop else motions)
@@ -174,7 +204,7 @@ class Engine:
         """What a face does that shows no expression in its photo and looks straight ahead.
 
         Its arrays can be edited; `animate` takes it instead of an emotion, and plays it as it is. The arguments are
-        those of `animate`; a photo's first face does the same of itself if it is such a face.
+        those of `animate`; a photo's people perform in ways of their own, so none does the same by the same seed.
 
         Raises UnknownEmotionError or OptionError.
         """
@@ -193,10 +223,13 @@ class Engine:
 
     def _video(self, ready: PortraitSet, motions: Mapping[int, Motion]) -> Video:
         def render() -> Iterator[Image]:
-            return render_frames(ready.scene, motions, self._warp)
+            return render_frames(ready.scene, motions, self._warp, self._mouth)
 
+        warp = self._warp
+        on_gpu = partial(render_on_gpu, ready.scene, motions, warp, self._mouth) if isinstance(warp, CudaWarp) else None
         height, width = ready.photo.shape[:2]
-        return Video(render, len(next(iter(motions.values()))), (width, height))
+        frame_count = len(next(iter(motions.values())))
+        return Video(render, frame_count, (width, height), self._backend.name in ON_A_GPU, on_gpu)
 
     def _scene_builder(self) -> SceneBuilder:
         """Opened when first needed: finding faces needs none of it."""

@@ -1,8 +1,9 @@
-"""The command line: `mien animate`, `mien motion`, `mien faces`, `mien emotions`."""
+"""The command line: `mien animate`, `mien motion`, `mien faces`, `mien emotions`, `mien bench`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final, TextIO
 from PIL import Image as Pillow
 
 import engine
+from engine.bench import bench
 from engine.errors import MienError, OptionError
 from engine.media.draw import draw_faces
 from engine.media.encode import SUFFIXES
@@ -35,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _motion(options)
         elif options.command == "faces":
             _faces(options)
+        elif options.command == "bench":
+            print(json.dumps(bench(options.backend, options.seconds), indent=2))
         else:
             print("\n".join(engine.EMOTIONS))
     except MienError as error:
@@ -89,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("-o", "--output", metavar="FACES.png", help="also draw them into this picture")
 
     commands.add_parser("emotions", help="list the emotions")
+
+    speed = commands.add_parser("bench", help="how fast a clip of a sample photo is made here, as JSON")
+    speed.add_argument("--backend", default="auto", metavar="NAME", help="what runs the networks (default: auto)")
+    speed.add_argument("--seconds", type=float, default=4.0, help="the clip's length (default: 4)")
     return parser
 
 

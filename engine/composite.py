@@ -18,14 +18,14 @@ BATCH_PIXELS = 3_000_000  # of the frames drawn at once: enough to keep the core
 NATIVE_BATCH_PIXELS = 16_000_000  # the native warp takes little memory, and reads its weights once a batch
 
 
-def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner) -> Iterator[Image]:
+def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mouth: Runner) -> Iterator[Image]:
     """Yields frames (H, W, 3) uint8; people without a motion stand still. Keeps one batch in memory."""
     drawn_before: list[Portrait] = []
     renderers: dict[int, FaceRenderer | Portrait] = {}
     for number, portrait in scene.portraits.items():
         if number in motions:
             still = not any(overlap(portrait.crop, other.crop) for other in drawn_before)
-            renderers[number] = FaceRenderer(warp, portrait, still_behind=still)
+            renderers[number] = FaceRenderer(warp, mouth, portrait, face=number, still_behind=still)
             drawn_before.append(portrait)
         else:
             renderers[number] = portrait

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -201,6 +202,19 @@ def test_faces_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
 def test_faces_without_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faces", "photo.jpg"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Prepares(FakeEngine):
+        def prepare(self, image: Path) -> SimpleNamespace:
+            return SimpleNamespace(faces=[one_face(0, 60)])
+
+    monkeypatch.setattr(engine, "Engine", Prepares)
+    assert main(["bench", "--seconds", "2", "--backend", "onnxruntime"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["photo"], found["faces"], found["backend"]) == ("96x64", 1, "onnxruntime")
+    assert all(found[f"{step}_seconds"] >= 0 for step in ("open", "prepare", "save", "again"))
+    assert [call.get("seconds") for call in FakeEngine.calls] == [None, 2, 2]
 
 
 def test_emotions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,7 @@ def test_commands(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "_animate", done.append)
     monkeypatch.setattr(cli, "_faces", done.append)
     monkeypatch.setattr(cli, "_motion", done.append)
+    monkeypatch.setattr(cli, "bench", lambda *given: done.append(given) or {})
     _, *arguments = shlex.split(line, comments=True)
     assert cli.main(arguments) == 0
     assert done or arguments == ["emotions"]
