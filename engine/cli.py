@@ -16,6 +16,7 @@ from engine.bench import bench
 from engine.errors import MienError, OptionError
 from engine.media.draw import draw_faces
 from engine.media.encode import SUFFIXES
+from engine.media.encoding import CODECS, Encoding
 from engine.media.output import as_output_error, check_target, whole_file
 from engine.media.plot import draw_motion
 from engine.motion import files
@@ -81,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     animate.add_argument(
         "--faces", type=_face_numbers, default="all", metavar="all|0,2", help="which faces, as `mien faces` counts them"
     )
+    animate.add_argument("--codec", default="h264", metavar="|".join(CODECS), help="of the clip (default: h264)")
+    animate.add_argument("--quality", type=int, metavar="Q", help="0 is the best, 51 the worst (default: 18)")
+    animate.add_argument("--bitrate", type=int, metavar="B", help="bits a second, instead of a quality")
     animate.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
 
     draw = commands.add_parser("motion", parents=[motion], help="make a motion without a photo, or draw it")
@@ -132,6 +136,8 @@ def _face_numbers(text: str) -> str | tuple[int, ...]:
 
 def _animate(options: argparse.Namespace) -> None:
     target = check_target(options.output, SUFFIXES)  # before the work, not after it
+    encoding = {"codec": options.codec, "quality": options.quality, "bitrate": options.bitrate}
+    Encoding(**encoding)  # raises before the work if they can't be had
     is_file = options.emotion.lower().endswith(files.SUFFIXES)
     emotion = engine.Motion.load(options.emotion) if is_file else _emotion(options.emotion)
     video = engine.Engine(options.backend, max_side=options.max_side).animate(
@@ -144,11 +150,11 @@ def _animate(options: argparse.Namespace) -> None:
         loop=options.loop,
     )
     if options.quiet:
-        video.save(target)
+        video.save(target, **encoding)
         return
     bar = ProgressBar(sys.stderr)
     try:
-        video.save(target, progress=bar)
+        video.save(target, progress=bar, **encoding)
     finally:
         bar.close()
     print(f"{target}: {len(video)} frames, {video.size[0]}x{video.size[1]}, {video.fps} frames a second")

@@ -137,6 +137,23 @@ def test_motion_writes_a_file_and_a_picture(
     assert capsys.readouterr().out.splitlines() == [f"{out}: 180 frames, 3 seconds", str(plot)]
 
 
+def test_the_codec_is_the_wanted_one(tmp_path: Path) -> None:
+    target = tmp_path / "joy.mp4"
+    assert main(["animate", "photo.jpg", "joy", "-o", str(target), "--codec", "hevc", "--quality", "30"]) == 0
+    with av.open(str(target)) as clip:
+        assert clip.streams.video[0].codec_context.name == "hevc"
+
+
+def test_an_impossible_encoding_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], calls: list[dict]
+) -> None:
+    target = tmp_path / "joy.mp4"
+    for option, value, message in (("--codec", "vp9", "no codec 'vp9'"), ("--quality", "60", "quality must be")):
+        assert main(["animate", "photo.jpg", "joy", "-o", str(target), option, value]) == 2
+        assert message in capsys.readouterr().err
+    assert not calls and not target.exists()
+
+
 def test_quiet_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["animate", "photo.jpg", "joy", "-o", str(tmp_path / "joy.mp4"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -255,6 +272,7 @@ def test_the_bar_in_a_file_says_every_tenth() -> None:
 
 ENDLESS = """
 import sys
+import av
 import numpy as np
 import engine
 from engine import cli
