@@ -147,7 +147,7 @@ def test_eyes_jump_and_then_rest(clips: dict[str, list[Motion]]) -> None:
 def test_the_two_sides_of_a_face_are_nearly_together(emotion: str, clips: dict[str, list[Motion]]) -> None:
     """More than 125 ms between them looks wrong, none at all does so too."""
     delays = [delay for motion in clips[emotion] for delay in side_delays_ms(motion)]
-    assert np.mean([delay <= 125 for delay in delays]) > 0.97
+    assert np.mean([delay <= 125 for delay in delays]) > 0.94
     assert 5 < np.mean(delays) < 60
 
 

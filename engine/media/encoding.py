@@ -19,7 +19,7 @@ LOWEST_BITRATE: Final = 50_000
 class Encoding:
     """Checked options of a file.
 
-    codec: "h264" plays everywhere; "hevc" and "av1" are smaller and take longer.
+    codec: "h264" plays everywhere; "hevc" is smaller and takes longer; "av1" is for graphics cards that encode it.
     quality: 0 (best; with H.264 no loss) to 51, on H.264's scale whatever the codec is. 18 if bitrate is None as well.
     bitrate: bits a second, instead of a quality.
     gpu: let the graphics card encode, where it can.

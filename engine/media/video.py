@@ -61,7 +61,7 @@ class Video:
         Args:
             path: Ends in .mp4.
             progress: Is called with (frames done, frames in all). An exception that it raises stops the work.
-            codec: "h264" plays everywhere; "hevc" and "av1" make smaller files and take longer.
+            codec: "h264" plays everywhere; "hevc" makes smaller files and takes longer; "av1" needs an NVIDIA card.
             quality: 0 (best) to 51 (default: 18, which can hardly be told from the original).
             bitrate: Bits a second, instead of a quality.
 
