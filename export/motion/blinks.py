@@ -1,7 +1,7 @@
 """When people blink: the odds of it at each knot, given the rest of the score, learnt from events by likelihood.
 
 A flow that writes blinks as bumps of a curve averages rare events away. The odds at each knot, with a pause after each
-blink, are a point process in discrete time (Cox 1972, hazard regression), whose rates come out as they were learnt.
+blink, are a point process in discrete time (Cox 1972, hazard regression), which loses none of them to averaging.
 """
 
 from __future__ import annotations
