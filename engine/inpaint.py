@@ -18,6 +18,9 @@ from engine.types import Floats, Image
 
 SIDE_PX = 512
 FEATHER_PX = 2.0  # in the network's picture: how deep inside the mask the old pixels fade out
+OCTAVES = 5  # of detail that are held down to what is seen around
+AROUND_PX, WITHIN_PX = 64, 12  # in the network's picture: reach of "around", and of the filling's own liveliness
+LIVELINESS = 1.0  # of the filling at most, as a multiple of what is seen around
 
 
 class Inpainter:
@@ -45,7 +48,7 @@ class Inpainter:
         # Any network pixel that a masked pixel touches must be filled, or what should vanish shines through.
         touched = cv2.resize(mask.astype(np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) > 0
         covered = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8))
-        filled = self._run(small, covered)
+        filled = calmed(self._run(small, covered), small.astype(np.float32) / 255, covered)
         large = cv2.resize(filled, (width, height), interpolation=_method((SIDE_PX, SIDE_PX), mask.shape))
         weight = _feather(mask)[..., None]
         mixed = image.astype(np.float32) + weight * (large * 255 - image)
@@ -56,6 +59,40 @@ class Inpainter:
         visible = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32) / 255
         filled = self._net(image=visible, mask=covered[None, None].astype(np.float32))["filled"][0]
         return np.ascontiguousarray(filled.transpose(1, 2, 0))
+
+
+def calmed(filled: Floats, picture: Floats, covered: NDArray[Any]) -> Floats:
+    """The filled picture with no more contrast, octave by octave, than what is seen around the filled places.
+
+    The network knows places, not people: between suits and faces it likes to put patterns of leopards and letters, and
+    what of them a head uncovers, or drags along with its soft edge, flickers. All (n, n[, 3]), 0 to 1.
+    """
+    seen: Floats = (covered == 0).astype(np.float32)
+    left: Floats = np.where(covered[..., None] > 0, filled, picture)
+    octaves: list[Floats] = []
+    for octave in range(OCTAVES):
+        low = cv2.pyrDown(left)
+        detail = np.asarray(left - cv2.pyrUp(low, dstsize=left.shape[1::-1]), np.float32)
+        octaves.append(detail * _restraint(detail, seen, octave)[..., None])
+        seen, left = np.asarray(cv2.pyrDown(seen), np.float32), np.asarray(low, np.float32)
+    for kept in reversed(octaves):
+        left = np.asarray(cv2.pyrUp(left, dstsize=kept.shape[1::-1]) + kept, np.float32)
+    return np.clip(left, 0, 1)
+
+
+def _restraint(detail: Floats, seen: Floats, octave: int) -> Floats:
+    """What one octave of detail (h, w, 3) is multiplied by (h, w), 0 to 1; 1 where the picture is seen."""
+    contrast, known = np.abs(detail).mean(2), np.where(seen > 0.99, np.float32(1), np.float32(0))
+    around, within = (2 * (reach >> octave) + 1 for reach in (AROUND_PX, WITHIN_PX))
+    everywhere = float((known * contrast).sum() / max(float(known.sum()), 1.0))
+    few = 1e-3  # where no known pixel is near, the whole picture says what is usual
+    usual = (_mean(known * contrast, around) + few * everywhere) / (_mean(known, around) + few)
+    allowed = LIVELINESS * usual / (_mean(contrast, within) + 1e-6)
+    return np.asarray(np.where(seen > 0.99, 1, np.minimum(allowed, 1)), np.float32)
+
+
+def _mean(values: Floats, side: int) -> Floats:
+    return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def _method(before: tuple[int, ...], after: tuple[int, ...]) -> int:

@@ -16,6 +16,7 @@ from engine.backends.base import Runner
 from engine.composite import render_frames
 from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
+from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder, own_share
 from engine.segment import CLASSES
@@ -151,3 +152,16 @@ def test_pixels_belong_to_whom_they_are_near() -> None:
             assert share[y, x] == 1
     both = own_share(far, [near], rectangle) + own_share(near, [far], rectangle)
     np.testing.assert_allclose(both, 1, atol=1e-5)
+
+
+def test_a_head_is_in_front_of_the_body_of_who_stands_behind() -> None:
+    """In rows of people: else the line down another's chest takes part of a face along."""
+    front = astronaut_mesh().pose
+    up_px, aside_px = 22 * front.scale_px, 9 * front.scale_px
+    behind = replace(front, origin_px=(front.origin_px + [aside_px, -up_px, 0]).astype(np.float32))
+    photo = astronaut()
+    everything = Rectangle(0, 0, photo.shape[1], photo.shape[0])
+    x, y = (round(float(v)) for v in front.origin_px[:2])
+    cheek = round(6 * front.scale_px)
+    assert np.all(own_share(front, [behind], everything)[y, x - cheek : x + cheek] == 1)
+    assert np.all(own_share(behind, [front], everything)[y, x - cheek : x + cheek] == 0)

@@ -24,6 +24,8 @@ from engine.types import Box, FaceMesh, Floats, HeadPose, Image
 BODY_CM = 30.0  # from the middle of the head down to the chest
 HEAD_REACH_CM = (15.0, 17.0, 13.0)  # of the part that is segmented finer: sideways, up, down
 OTHERS_SOFTNESS_CM = 0.4
+HEAD_SIZE_CM = (9.5, 14.0, 10.0)  # sideways, up and down from its middle, with hair
+HEAD_LEAD_CM = 20.0  # of a head over bodies
 FILL_MARGIN_CM, FILL_MARGIN_PX = 0.35, 4  # edges in small pictures are as many pixels wide as in large ones
 SPARE_CM = 3.0  # kept of the crop around the person
 
@@ -113,22 +115,36 @@ def own_share(pose: HeadPose, others: Sequence[HeadPose], rectangle: Rectangle) 
     """How far each pixel of a rectangle is this person's rather than another's, 0 to 1 -> (h, w).
 
     A person is a line from head to chest; a pixel belongs to the nearest line, measured in each person's own size.
-    Where that is undecided the larger face, which is nearer to the viewer, wins.
+    Where that is undecided the larger face, which is nearer to the viewer, wins. Heads were found because nothing hides
+    them, so they are in front of all bodies.
     """
     share = np.ones((rectangle.height, rectangle.width), np.float32)
-    own = body_distance_cm(pose, rectangle)
+    own, own_head = body_distance_cm(pose, rectangle), head_share(pose, rectangle)
     for other in others:
-        theirs = body_distance_cm(other, rectangle)
-        lead = np.log(pose.scale_px / other.scale_px)
-        share = np.minimum(share, np.clip(0.5 + (theirs - own + lead) / OTHERS_SOFTNESS_CM, 0, 1))
+        theirs, their_head = body_distance_cm(other, rectangle), head_share(other, rectangle)
+        lead_cm = theirs - own + HEAD_LEAD_CM * (own_head - their_head) + np.log(pose.scale_px / other.scale_px)
+        share = np.minimum(share, np.clip(0.5 + lead_cm / OTHERS_SOFTNESS_CM, 0, 1))
     return share
+
+
+def head_share(pose: HeadPose, rectangle: Rectangle) -> Floats:
+    """1 where a pixel lies in this person's head, 0 elsewhere, with a soft edge -> (h, w)."""
+    x, y = centimetres_from_head(pose, rectangle)
+    sideways, up, down = HEAD_SIZE_CM
+    reach = np.hypot(x / sideways, y / np.where(y < 0, up, down))
+    return np.asarray(np.clip(0.5 + (1 - reach) * sideways / OTHERS_SOFTNESS_CM, 0, 1), np.float32)
+
+
+def centimetres_from_head(pose: HeadPose, rectangle: Rectangle) -> tuple[Floats, Floats]:
+    """Where each pixel is as seen from a head's middle, x and y (h, w), in that person's centimetres."""
+    y, x = np.mgrid[: rectangle.height, : rectangle.width].astype(np.float32)
+    left, top = pose.origin_px[0] - rectangle.x0, pose.origin_px[1] - rectangle.y0
+    return (x - left) / pose.scale_px, (y - top) / pose.scale_px
 
 
 def body_distance_cm(pose: HeadPose, rectangle: Rectangle) -> Floats:
     """Distance of each pixel to the line from a head's middle to its chest, in that person's centimetres -> (h, w)."""
-    y, x = np.mgrid[: rectangle.height, : rectangle.width].astype(np.float32)
-    x = (x + rectangle.x0 - pose.origin_px[0]) / pose.scale_px
-    y = (y + rectangle.y0 - pose.origin_px[1]) / pose.scale_px
+    x, y = centimetres_from_head(pose, rectangle)
     along = np.clip(y, 0, BODY_CM)
     # A head is narrower than shoulders: the same distance counts less the further down it is.
     return np.asarray(np.hypot(x, y - along) / (1 + along / BODY_CM), np.float32)
