@@ -113,7 +113,11 @@ def main() -> None:
     parser.add_argument("--face3d", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=Path("engine/weights"))
     options = parser.parse_args()
-    np.savez_compressed(options.weights / "expression_basis.npz", displacements_cm=basis_on_mesh(options.face3d))
+    np.savez_compressed(
+        options.weights / "expression_basis.npz",
+        displacements_cm=basis_on_mesh(options.face3d),
+        parted_cm=np.zeros((FACE_POINTS, 3), np.float32),  # see export.smile, which comes next
+    )
     write_manifest_row(
         options.weights,
         file="expression_basis.npz",

@@ -23,11 +23,21 @@ UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
+CLOSED_LIPS_CM = 0.05  # the mesh has closed lips this far apart
+LIP_OVERLAP_CM = 0.16  # of parted lips that have met: their edges are soft, and teeth would still show through
 
 # What the blendshape net reads on faces that show nothing (median over neutral portraits, rounded up).
 READ_ON_NEUTRAL = 0.12
 # Lids and gaze are the motion's own business, and their readings say little on stills.
 NOT_RELEASED = ("_neutral", "eyeBlink", "eyeLook", "eyeWide", "jawForward", "jawLeft", "jawRight", "mouthRoll")
+
+
+@dataclass(frozen=True)
+class ExpressionBasis:
+    """How expressions move any face, in centimetres of the head's frame."""
+
+    displacements_cm: Floats  # (52, 468, 3) of each blendshape at 1
+    parted_cm: Floats  # (468, 3) what comes with lips that are 1 cm apart, beside what blendshapes say
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,11 @@ class FaceShape:
         return np.asarray(added, np.float32)
 
     def with_lips_apart(self, moved: Floats) -> Floats:
-        """Lips that would pass through each other, further than the mesh has them at rest, meet instead."""
+        """Lips that would pass through each other, further than they do when they meet, meet instead."""
         upper, lower = list(top.UPPER_LIP_INNER), list(top.LOWER_LIP_INNER)
         gap = (self.rest_cm + moved)[:, lower, 1] - (self.rest_cm + moved)[:, upper, 1]
-        crossed = np.minimum(gap - np.minimum(self.rest_cm[lower, 1] - self.rest_cm[upper, 1], 0), 0)
+        at_rest = self.rest_cm[lower, 1] - self.rest_cm[upper, 1]
+        crossed = np.minimum(gap - np.minimum(at_rest, 0) + overlap_cm(at_rest), 0)
         moved[:, upper, 1] += UPPER_LIP_SHARE * crossed
         moved[:, lower, 1] -= (1 - UPPER_LIP_SHARE) * crossed
         return moved
@@ -85,10 +96,22 @@ def own_expression(readings: Floats) -> Floats:
     return np.where(kept, strength, 0).astype(np.float32)
 
 
+def overlap_cm(gap_cm: Floats) -> Floats:
+    """How far lips that are this far apart in the photo go past each other when they meet."""
+    return np.asarray(LIP_OVERLAP_CM * np.clip(gap_cm / CLOSED_LIPS_CM - 1, 0, 1))
+
+
+def parting_cm(points_cm: Floats) -> Floats:
+    """How far apart lips (..., 468, 3) are in the mean (...)."""
+    gap = points_cm[..., list(top.LOWER_LIP_INNER), :] - points_cm[..., list(top.UPPER_LIP_INNER), :]
+    return np.asarray(np.linalg.norm(gap, axis=-1).mean(-1))
+
+
 def closing_lips_cm(points_cm: Floats) -> Floats:
     """What brings parted lips (468, 3) together; chin and cheeks follow less and less with distance -> (468, 3)."""
     upper, lower = points_cm[list(top.UPPER_LIP_INNER)], points_cm[list(top.LOWER_LIP_INNER)]
     gap = lower - upper  # (9, 3)
+    gap[:, 1] += overlap_cm(np.linalg.norm(gap, axis=1))
     closing = np.zeros(points_cm.shape)
     for edge, share, members in (
         (upper, UPPER_LIP_SHARE, (*top.UPPER_LIP, *top.UPPER_LIP_OUTER)),
@@ -109,9 +132,10 @@ def below_mouth(points_cm: Floats) -> list[int]:
     return [int(i) for i in np.flatnonzero((points_cm[:, 1] > lip) & inside)]
 
 
-def face_shape(points_cm: Floats, readings: Floats, basis_cm: Floats) -> FaceShape:
-    """points (468, 3), the photo's readings (52,), basis (52, 468, 3)."""
+def face_shape(points_cm: Floats, readings: Floats, basis: ExpressionBasis) -> FaceShape:
+    """points (468, 3), the photo's readings (52,)."""
     own = own_expression(readings)
-    opposite = -np.tensordot(own, basis_cm, 1)
+    opposite = -np.tensordot(own, basis.displacements_cm, 1)
+    opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
     release = opposite + closing_lips_cm(points_cm + opposite)
-    return FaceShape(points_cm.astype(np.float32), release.astype(np.float32), basis_cm, own)
+    return FaceShape(points_cm.astype(np.float32), release.astype(np.float32), basis.displacements_cm, own)

@@ -13,7 +13,7 @@ from engine.bundle import Bundle
 from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
-from engine.portrait.expression import FaceShape, face_shape
+from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import eyeball_textures, iris_of
 from engine.portrait.folds import fold_map, fold_regions
 from engine.portrait.interpolation import Interpolation, node_positions
@@ -39,6 +39,7 @@ CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
 LIP_SEARCH_CM = 0.22
 EDGE_SOFTNESS_CM = 0.045
 LASH_CM = 0.06  # the upper lid's edge lies this much below the mesh's points: lashes go with the lid
+LIP_EDGE_CM = 0.04  # the mesh's edges of parted lips lie this much on the teeth, which must not go with the lips
 IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
 
 
@@ -46,7 +47,7 @@ IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left"
 class FaceAssets:
     """What is known of all faces."""
 
-    basis_cm: Floats  # (52, 468, 3) the expression basis
+    basis: ExpressionBasis
     canonical_cm: Floats  # (468, 3) the canonical face
     triangles: NDArray[np.integer]  # (898, 3) of its points
     mouth: MouthInterior
@@ -55,9 +56,10 @@ class FaceAssets:
     def load(cls, bundle: Bundle) -> FaceAssets:
         with np.load(bundle.path("expression_basis.npz")) as arrays:
             basis_cm = np.ascontiguousarray(arrays["displacements_cm"][:, : top.FACE_POINTS])
+            basis = ExpressionBasis(basis_cm, arrays["parted_cm"])
         mouth = MouthInterior.load(bundle.path("mouth_interior.npz"))
         canonical = CanonicalFace.load(bundle)
-        return cls(basis_cm, canonical.points_cm, canonical.triangles, mouth)
+        return cls(basis, canonical.points_cm, canonical.triangles, mouth)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def build_portrait(
     mesh_px = (mesh.points_px - shift).astype(np.float32)
     pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
     points = control_points(mesh_px, pose, crop.width, crop.height)
-    shape = face_shape(to_head_frame(mesh_px[: top.FACE_POINTS], pose), mesh.blendshapes, assets.basis_cm)
+    shape = face_shape(to_head_frame(mesh_px[: top.FACE_POINTS], pose), mesh.blendshapes, assets.basis)
     folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
     field = Interpolation(points.positions_px)
@@ -166,11 +168,13 @@ def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rec
     """Alphas (2, h, w) of the upper and lower layer in the photo."""
     upper, lower = contour(mesh_px, tear.ends, tear.upper), contour(mesh_px, tear.ends, tear.lower)
     softness = max(1.0, EDGE_SOFTNESS_CM * px_per_cm)
+    bow = np.sin(np.linspace(0, np.pi, len(upper), dtype=np.float32))[:, None]
     if tear.name != "mouth":
-        bow = np.sin(np.linspace(0, np.pi, len(upper), dtype=np.float32))[:, None]
         upper = upper + bow * [0, LASH_CM * px_per_cm]
     elif float(np.linalg.norm(lower - upper, axis=1).max()) < CLOSED_LIPS_CM * px_per_cm:
         upper = lower = snap_to_dark_line(image, (upper + lower) / 2, LIP_SEARCH_CM * px_per_cm)
+    else:
+        upper, lower = upper - bow * [0, LIP_EDGE_CM * px_per_cm], lower + bow * [0, LIP_EDGE_CM * px_per_cm]
     return skin_alphas(upper.astype(np.float32), lower.astype(np.float32), rectangle, softness)
 
 
