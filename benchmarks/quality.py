@@ -26,6 +26,7 @@ from engine.composite import render_frames
 from engine.motion.track import Motion
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
+from engine.render.mouth import open_mouth
 from engine.render.warp import open_warp
 from engine.types import FaceMesh, Floats, Image
 
@@ -146,7 +147,7 @@ def pairs(portraits: Path, people: int) -> list[tuple[Path, Path, bool]]:
 def measure(portraits: Path, lpips: Path, people: int, results: Path) -> Path:
     """Prints the table and writes the JSON."""
     engine, backend, bundle = Engine(), open_backend(), Bundle.default()
-    mouths: dict[str, Runner] = {"warp alone": Silent(), "ours": backend.open(bundle.path("mouth.onnx"))}  # type: ignore[dict-item]
+    mouths: dict[str, Runner] = {"warp alone": Silent(), "ours": open_mouth(backend, bundle)}  # type: ignore[dict-item]
     drawers = Drawers(open_warp(backend, bundle), mouths)
     found: dict[str, list[dict[str, dict[str, float]]]] = {}
     chosen = pairs(portraits, people)

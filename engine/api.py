@@ -39,6 +39,7 @@ from engine.options import (
 )
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder
+from engine.render.mouth import mouth_file, open_mouth
 from engine.render.on_gpu import render_on_gpu
 from engine.render.warp import open_warp
 from engine.segment import Segmenter
@@ -85,7 +86,7 @@ class Engine:
         with ThreadPoolExecutor(OPENED_AT_ONCE) as opening:
             motion = opening.submit(self._motion_backend.open, bundle.path("motion.onnx"))  # takes longest
             fitter = opening.submit(MeshFitter, self._backend, bundle)
-            mouth = opening.submit(self._backend.open, bundle.path("mouth.onnx"))
+            mouth = opening.submit(open_mouth, self._backend, bundle)
             detector = opening.submit(Detector, self._backend, bundle)
             warp = opening.submit(open_warp, self._backend, bundle)
         self._detector, self._fitter = detector.result(), fitter.result()
@@ -95,7 +96,8 @@ class Engine:
 
     def report(self) -> dict[str, str]:
         """Which network runs where, by the name of its file: "tensorrt on NVIDIA H100, float16"."""
-        networks = sorted(name for name in self._bundle.rows if name.endswith(".onnx"))
+        mouths = {"mouth.onnx", "mouth_int8.onnx"} - {mouth_file(self._backend)}
+        networks = sorted(name for name in self._bundle.rows.keys() - mouths if name.endswith(".onnx"))
         where = dict.fromkeys(networks, f"{self._backend.name} on {self._backend.device}")
         where["motion.onnx"] = f"{self._motion_backend.name} on {self._motion_backend.device}"
         if isinstance(self._warp, NativeWarp):

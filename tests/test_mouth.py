@@ -25,6 +25,7 @@ from engine.render.mouth import (
     after,
     inverse,
     lay_over,
+    mouth_file,
     moved,
     read,
     style_of,
@@ -272,3 +273,17 @@ def test_lay_over_is_exact_where_nothing_shows() -> None:
     lay_over(found, inside, rng.uniform(0, 1, (24, 32, 4)).astype(np.float32), view)
     np.testing.assert_array_equal(found[inside[..., 3] == 0], patch[inside[..., 3] == 0])
     assert (found != patch).any()
+
+
+def test_integers_draw_the_same_mouth() -> None:
+    """What a CPU runs against what a graphics card does."""
+    crop = 0.3 * np.random.default_rng(5).standard_normal((3, 8, 64, 128)).astype(np.float32)
+    crop[:, 3:] = np.clip(np.abs(crop[:, 3:]) * 2, 0, 1)
+    style = np.zeros((3, 8), np.float32)
+    exact, whole = (
+        backend().open(bundle().path(name))(crop=crop, style=style)["mouth"]
+        for name in ("mouth.onnx", "mouth_int8.onnx")
+    )
+    assert mouth_file(backend()) == "mouth_int8.onnx"
+    assert np.abs(exact - whole).mean() < 0.02  # of colours from -1 to 1
+    assert np.abs(exact - whole).max() > 0

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.base import Runner
+from engine.backends import ON_A_GPU, Backend, Runner
+from engine.bundle import Bundle
 from engine.portrait.mouth_frame import HEIGHT, WIDTH, MouthFrame
 from engine.portrait.patches import Rectangle
 from engine.types import Floats
@@ -37,6 +38,15 @@ class View:
     window: Rectangle  # what the network gets to see, in the picture
     crop: Floats  # (h, w, 8), of the window: colours -1 to 1; how much inside shows; four shares, as in `parts_of`
     share: Floats  # (h, w) of the result that counts
+
+
+def mouth_file(backend: Backend) -> str:
+    """Its weights: 8-bit integers for a CPU, in half the time and 46 dB from those in floating point."""
+    return "mouth.onnx" if backend.name in ON_A_GPU else "mouth_int8.onnx"
+
+
+def open_mouth(backend: Backend, bundle: Bundle) -> Runner:
+    return backend.open(bundle.path(mouth_file(backend)))
 
 
 class MouthPainter:
