@@ -104,4 +104,16 @@ struct MienComposite {
 
 // The crops over the plate, as RGB or as NV12 of BT.709 in limited range. Returns 0, or 2 for odd sizes of NV12.
 MIEN_EXPORT int mien_composite(const MienComposite *composite, int threads);
+
+// A frame in RGB (height x width x 3, even sizes) and the planes that an encoder wants of it: luma (height x width), blue
+// and red differences (half of that each way, means of four pixels), with rows that lie this many bytes apart.
+struct MienPlanes {
+    const std::uint8_t *rgb;
+    std::int32_t height, width;
+    std::uint8_t *luma, *blue, *red;
+    std::int32_t luma_row, colour_row;
+};
+
+// BT.709 in limited range. Returns 0, 1 where there isn't enough memory, or 2 for odd sizes.
+MIEN_EXPORT int mien_to_yuv420(const MienPlanes *planes);
 }

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from engine.errors import OptionError, OutputError
+from engine.media import encode
 from engine.media.encode import ENCODERS, mp4_bytes, write_mp4
 from engine.media.encoding import Codec, Encoding
 
@@ -79,7 +80,12 @@ def test_the_frames_come_back() -> None:
         ((128, 128, 128), (126, 128, 128)),
     ],
 )
-def test_pure_colours_are_converted_by_bt709(rgb: tuple[int, ...], yuv: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("native", [True, False])
+def test_pure_colours_are_converted_by_bt709(
+    rgb: tuple[int, ...], yuv: tuple[int, ...], native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(encode, "to_yuv420", lambda picture: None)
     data = mp4_bytes(np.full((64, 64, 3), rgb, np.uint8) for _ in range(3))
     with av.open(io.BytesIO(data)) as container:
         planes = next(container.decode(video=0)).to_ndarray()  # (96, 64): Y, then Cb and Cr

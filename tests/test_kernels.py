@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.native import to_yuv420
 from kernels import reference
 from tests.native_library import native_library
 
@@ -235,6 +236,20 @@ def test_nv12_has_bt709_s_colours(rgb: tuple[int, ...], nv12: tuple[int, ...]) -
     for luma, colour in (reference.composite_nv12(plate, crops), native_composite(plate, crops, True)):
         np.testing.assert_array_equal(luma, nv12[0])
         np.testing.assert_array_equal(colour, np.broadcast_to(nv12[1:], colour.shape))
+
+
+@pytest.mark.parametrize("width", [38, 70])
+def test_an_encoder_s_planes_are_as_defined(width: int) -> None:
+    native_library()
+    picture = np.random.default_rng(2).integers(0, 256, (26, width, 3), dtype=np.uint8)
+    frame = to_yuv420(picture)
+    assert frame is not None
+    luma, colour = reference.composite_nv12(picture, [(np.zeros((1, 2, 2, 4)), 0, 0)])
+    for plane, expected in zip(frame.planes, (luma[0], colour[0, ..., 0], colour[0, ..., 1]), strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        found = rows[: len(expected), : expected.shape[1]].astype(int)
+        assert np.abs(found - expected).max() <= 1  # a value beside x.5 may be rounded to either side
+        assert (found != expected).mean() < 0.01
 
 
 @pytest.mark.parametrize("source", sorted(KERNELS.glob("*.cu")), ids=lambda path: path.name)

@@ -22,6 +22,7 @@ from engine.errors import OptionError
 from engine.media import nvenc
 from engine.media.encoding import FPS, Encoding
 from engine.media.output import as_output_error, check_target, whole_file
+from engine.native import to_yuv420
 from engine.types import Image
 
 SUFFIXES: Final = (".mp4",)
@@ -176,8 +177,14 @@ def _add_stream(container: OutputContainer, width: int, height: int, encoding: E
 
 
 def _to_yuv(picture: Image, index: int, scaler: VideoReformatter) -> av.VideoFrame:
-    """BT.709 limited range. The matrix must be named: swscale's default is BT.601, whatever the stream's tags say."""
-    yuv = scaler.reformat(
+    yuv = to_yuv420(picture) or _scaled_to_yuv(picture, scaler)
+    yuv.pts, yuv.time_base = index, Fraction(1, FPS)
+    return yuv
+
+
+def _scaled_to_yuv(picture: Image, scaler: VideoReformatter) -> av.VideoFrame:
+    """Where there is no native library. The matrix must be named: swscale's is BT.601, whatever the stream's tags say."""
+    return scaler.reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"),
         format="yuv420p",
         interpolation=SCALER,
@@ -185,9 +192,6 @@ def _to_yuv(picture: Image, index: int, scaler: VideoReformatter) -> av.VideoFra
         dst_color_range=ColorRange.MPEG,
         dst_colorspace=Colorspace.ITU709,
     )
-    yuv.pts = index
-    yuv.time_base = Fraction(1, FPS)
-    return yuv
 
 
 def _padded_to_even(frame: Frame) -> Frame:

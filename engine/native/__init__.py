@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from engine.native.layered_warp import NativeWarp
 from engine.native.library import available
+from engine.native.yuv import to_yuv420
 
-__all__ = ["NativeWarp", "available"]
+__all__ = ["NativeWarp", "available", "to_yuv420"]

@@ -81,6 +81,21 @@ class Warp(ctypes.Structure):
     )
 
 
+class Planes(ctypes.Structure):
+    """MienPlanes."""
+
+    _fields_ = (
+        ("rgb", ctypes.c_void_p),
+        ("height", ctypes.c_int32),
+        ("width", ctypes.c_int32),
+        ("luma", ctypes.c_void_p),
+        ("blue", ctypes.c_void_p),
+        ("red", ctypes.c_void_p),
+        ("luma_row", ctypes.c_int32),
+        ("colour_row", ctypes.c_int32),
+    )
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The library, None where it wasn't built; one that can't be used is reported once."""
@@ -106,6 +121,7 @@ def load(path: Path) -> ctypes.CDLL:
     if found.mien_warp_size() != ctypes.sizeof(Warp):
         raise ValueError("it is of another version")
     found.mien_layered_warp.argtypes = (ctypes.POINTER(Warp), ctypes.c_int)
+    found.mien_to_yuv420.argtypes = (ctypes.POINTER(Planes),)
     return found
 
 
