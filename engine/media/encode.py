@@ -183,7 +183,7 @@ def _to_yuv(picture: Image, index: int, scaler: VideoReformatter) -> av.VideoFra
 
 
 def _scaled_to_yuv(picture: Image, scaler: VideoReformatter) -> av.VideoFrame:
-    """Where there is no native library. The matrix must be named: swscale's is BT.601, whatever the stream's tags say."""
+    """Where there is no native library. The matrix must be named: swscale's is BT.601, whatever the stream says."""
     return scaler.reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"),
         format="yuv420p",
