@@ -36,7 +36,8 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
     try:
         for start in range(0, frames, batch):
             part = slice(start, min(start + batch, frames))
-            canvas = np.repeat(scene.backdrop[None], part.stop - part.start, axis=0)
+            canvas = np.empty((part.stop - part.start, *scene.backdrop.shape), np.uint8)
+            canvas[:] = scene.backdrop  # `repeat` goes byte by byte
             for number, renderer in renderers.items():
                 if isinstance(renderer, FaceRenderer):
                     renderer.draw(canvas, motions[number][part])

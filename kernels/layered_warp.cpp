@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <new>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kRowsOfWork = 64;   // pixels' rows that a thread takes at once
 constexpr int kNodesOfWork = 256; // nodes that a thread takes at once
+constexpr int kPixelsOfRun = 16;  // half a block: as far as three places speak for all between
 
 std::vector<Field> fields_of(const MienWarp &warp) {
     std::vector<Field> fields;
@@ -60,15 +62,48 @@ void displace_all(std::vector<Field> &fields, const std::vector<float> &lanes, i
     });
 }
 
-// The person along one row of the crop (width x 4), whose skin folds by `strength` and is in light brighter by `light`.
+// A stretch of a row of output pixels.
+struct Run {
+    int first, count;
+};
+
+// Writes the stretches of a row that may show something of the person; x, y: where its pixels come from. Places move so
+// little from one pixel to the next that a few of a stretch, and blocks that reach into their neighbours, speak for all.
+int occupied_runs(const MienWarp &warp, const float *x, const float *y, Run *runs) {
+    const int width = warp.source.width, columns = (width + kMienBlock - 1) / kMienBlock;
+    if (warp.occupied == nullptr) {
+        runs[0] = {0, width};
+        return 1;
+    }
+    const float right = float(width - 1), bottom = float(warp.source.height - 1);
+    const auto seen = [&](int i) {
+        const int column = int(clamp_to(x[i], right)) / kMienBlock, row = int(clamp_to(y[i], bottom)) / kMienBlock;
+        return warp.occupied[row * columns + column] != 0;
+    };
+    int count = 0;
+    for (int first = 0; first < width; first += kPixelsOfRun) {
+        const int last = std::min(first + kPixelsOfRun, width) - 1;
+        if (!seen(first) && !seen((first + last) / 2) && !seen(last)) {
+            continue;
+        }
+        if (count > 0 && runs[count - 1].first + runs[count - 1].count == first) {
+            runs[count - 1].count += last + 1 - first;
+        } else {
+            runs[count++] = {first, last + 1 - first};
+        }
+    }
+    return count;
+}
+
+// The person along one stretch of a row of the crop (count x 4), whose skin folds by `strength` and is in light brighter by `light`.
 MIEN_CLONES void person_row(const MienWarp &warp, const Spots &spots, const float *__restrict strength,
-                            const float *__restrict light, float *__restrict out) {
+                            const float *__restrict light, int count, float *__restrict out) {
     const MienImages source = warp.source; // copies, since what is written might else be any of this
     const float *folds = warp.source_folds, *right = spots.right.data(), *below = spots.below.data();
     const int *first = spots.first.data();
     const int stride = source.width + 1;
     const f4 units = {source.colour, source.colour, source.colour, source.alpha};
-    for (int i = 0; i < source.width; ++i) {
+    for (int i = 0; i < count; ++i) {
         f4 found = units * mixed(source.pixels, stride, first[i], right[i], below[i]);
         if (strength[i] != 0.0f) {
             const float kept = 1.0f - strength[i] * mixed(folds, stride, first[i], right[i], below[i]);
@@ -89,6 +124,7 @@ void draw_rows(const MienWarp &warp, const Field &base, int frame, int frame_of_
     Enlarged enlarged(coarse, base.grid.rows, base.grid.columns, 4, 0.0f, per_column, width);
     Spots spots(width);
     std::vector<float> values(std::size_t(width) * 4), person(std::size_t(width) * 4);
+    std::vector<Run> runs(width / kPixelsOfRun + 1);
     float *x = values.data(), *y = x + width, *strength = y + width, *light = strength + width;
     for (int row = first; row < std::min(first + kRowsOfWork, height); ++row) {
         enlarged.read(float(row) * per_row, values.data());
@@ -96,11 +132,17 @@ void draw_rows(const MienWarp &warp, const Field &base, int frame, int frame_of_
             x[i] += float(i);
             y[i] += float(row);
         }
-        spots.find(x, y, warp.source);
         const std::size_t line = std::size_t(width) * 3;
         const std::uint8_t *behind = warp.behind + ((warp.backs > 1 ? std::size_t(frame) * height : 0) + row) * line;
-        person_row(warp, spots, strength, light, person.data());
-        lay_over(person.data(), behind, width, warp.drawn + frame * warp.drawn_frame + row * warp.drawn_row);
+        std::uint8_t *drawn = warp.drawn + frame * warp.drawn_frame + row * warp.drawn_row;
+        std::memcpy(drawn, behind, line);
+        const int count = occupied_runs(warp, x, y, runs.data());
+        for (int r = 0; r < count; ++r) {
+            const int from = runs[r].first;
+            spots.find(x + from, y + from, runs[r].count, warp.source);
+            person_row(warp, spots, strength + from, light + from, runs[r].count, person.data());
+            lay_over(person.data(), behind + 3 * from, runs[r].count, drawn + 3 * from);
+        }
     }
 }
 

@@ -45,6 +45,7 @@ struct MienPatch {
 };
 
 constexpr int kMienPatches = 3;
+constexpr int kMienBlock = 32;
 
 struct MienWarp {
     std::int32_t frames, points, regions, terms;
@@ -56,6 +57,8 @@ struct MienWarp {
     MienGrid base;
     MienImages source;
     const float *source_folds;  // (height + 1) x (width + 1), the last row and column twice
+    const std::uint8_t *occupied; // for each block of kMienBlock x kMienBlock pixels of the source, row by row: 0 where
+                                  // neither it nor a block beside it has anything; null where that isn't known
     const std::uint8_t *behind; // backs x height x width x 3
     std::int32_t backs;         // 1 or frames
     std::uint8_t *drawn;        // frames x height x width x 3, written; not the memory of anything else here

@@ -67,8 +67,13 @@ MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const L
     for (int i = 0; i < width; ++i) {
         const float alpha = alpha_of(upper, 0, i), alpha_lower = alpha_of(lower, 1, i);
         const float beneath = alpha_lower * (1.0f - alpha); // the upper layer lies over the lower where they overlap
-        const f4 both = alpha * person_at(warp, upper, i, strength[i], light[i]) +
-                        beneath * person_at(warp, lower, i, strength[i], light[i]);
+        f4 both = {}; // few pixels show both layers
+        if (alpha > 0.0f) {
+            both = alpha * person_at(warp, upper, i, strength[i], light[i]);
+        }
+        if (beneath > 0.0f) {
+            both += beneath * person_at(warp, lower, i, strength[i], light[i]);
+        }
         covered[i] = std::min(alpha + alpha_lower, 1.0f);
         store(colours + 4 * i, both * (covered[i] / std::max(alpha + beneath, 1e-6f)));
     }
@@ -93,7 +98,7 @@ Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, i
             const int rows = (layer == &upper ? layers.upper : layers.lower).grid.rows;
             layer->offset.read(float(row) * float(rows - 1) / float(height - 1), layer->values.data());
             feathered(*layer, smooth.data(), patch.feather + std::size_t(row) * width, patch, y);
-            layer->spots.find(layer->x.data(), layer->y.data(), warp.source);
+            layer->spots.find(layer->x.data(), layer->y.data(), int(layer->x.size()), warp.source);
         }
         const std::size_t at = std::size_t(row) * width;
         cover_row(warp, patch, upper, lower, smooth.data() + 2 * width, &skin.colours[4 * at], &skin.covered[at]);

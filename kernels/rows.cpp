@@ -93,8 +93,8 @@ void Enlarged::stretch(int row, float *out) const {
     }
 }
 
-void Spots::find(const float *x, const float *y, const MienImages &image) {
-    locate(x, y, image.height, image.width, int(first.size()), first.data(), right.data(), below.data());
+void Spots::find(const float *x, const float *y, int count, const MienImages &image) {
+    locate(x, y, image.height, image.width, count, first.data(), right.data(), below.data());
 }
 
 } // namespace mien

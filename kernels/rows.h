@@ -36,8 +36,8 @@ struct Spots {
     std::vector<float> right, below;
 
     explicit Spots(int width) : first(width), right(width), below(width) {}
-    // x, y: places in pixels. Beyond the border counts as on it, NaN as 0.
-    void find(const float *x, const float *y, const MienImages &image);
+    // x, y: `count` places in pixels. Beyond the border counts as on it, NaN as 0.
+    void find(const float *x, const float *y, int count, const MienImages &image);
 };
 
 // The pixel between four neighbours, in steps of the image's channels.

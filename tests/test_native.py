@@ -16,7 +16,7 @@ from engine.composite import render_frames
 from engine.errors import BackendError
 from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
-from engine.native import NativeWarp
+from engine.native import NativeWarp, layered_warp
 from engine.render.drive import frame_inputs
 from engine.render.renderer import behind_inputs
 from engine.render.warp import open_warp
@@ -143,6 +143,20 @@ def test_neither_threads_nor_batches_change_a_byte() -> None:
     alone = NativeWarp().bind(**constants())(**{name: array[4:5] for name, array in inputs.items()})
     for name, image in alone.items():
         np.testing.assert_array_equal(image[0], expected[name][4])
+
+
+def test_what_is_empty_is_left_out_and_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = NativeWarp().bind(**constants())(**moments(*OPEN))
+    blocks = layered_warp.occupied_blocks
+
+    def all_of_them(pixels: np.ndarray) -> np.ndarray:
+        assert not blocks(pixels).all(), "there is nothing to leave out"
+        return np.ones_like(blocks(pixels))
+
+    monkeypatch.setattr(layered_warp, "occupied_blocks", all_of_them)
+    expected = NativeWarp().bind(**constants())(**moments(*OPEN))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
 
 
 def test_numbers_that_are_none_do_no_harm() -> None:

@@ -62,6 +62,7 @@ class OnnxRuntimeBackend:
         if not self._optimize:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3  # errors only: its warnings are about its own optimiser
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # cores are wanted by others meanwhile
         options.enable_mem_pattern = False  # sizes differ from photo to photo: patterns would only pile up
         options.enable_mem_reuse = False  # planning it takes 8 s for the warp's nodes, and saves 1 % of the memory
         _share_memory()

@@ -188,7 +188,7 @@ def _placed(kernels: Kernels, name: str, array: Array) -> Any:
         return send(array)
     packed = PackedImages.pack(array)
     folds = None if packed.folds is None else send(packed.folds.astype(np.float32))
-    return PackedImages(send(packed.pixels), packed.colour, packed.alpha, folds)
+    return PackedImages(send(packed.pixels), packed.colour, packed.alpha, folds, None)
 
 
 def _boxes(arrays: Mapping[str, Array]) -> dict[str, tuple[float, float]]:

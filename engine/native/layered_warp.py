@@ -9,6 +9,7 @@ import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +60,7 @@ OUTPUTS = {
     for name, size in {"frames": "crop", **{f"{p}_frames": p for p in TEXTURES}}.items()
 }
 OUTPUTS["mouth_inside"] = TensorSpec("mouth_inside", BYTE, ("frames", "mouth_h", "mouth_w", 4))
+BLOCK = 32  # kMienBlock of kernels/native.h
 IMAGES = ("source", *(f"{p}_textures" for p in TEXTURES))
 
 
@@ -70,6 +72,7 @@ class PackedImages:
     colour: float  # what one step is worth, grey levels
     alpha: float
     folds: Floats | None  # (h + 1, w + 1) a fifth channel, which stays as it is
+    occupied: NDArray[np.uint8] | None  # of a single image's blocks, 0 where it is empty there and beside
 
     @classmethod
     def pack(cls, images: Floats) -> PackedImages:
@@ -78,7 +81,16 @@ class PackedImages:
         steps = np.array([colour, colour, colour, alpha], np.float32)
         whole = np.rint(images[:, :4].transpose(0, 2, 3, 1) / steps).astype(np.int16)
         folds = np.pad(images[0, 4], (0, 1), mode="edge") if images.shape[1] > 4 else None
-        return cls(np.pad(whole, ((0, 0), (0, 1), (0, 1), (0, 0)), mode="edge"), colour, alpha, folds)
+        padded = np.pad(whole, ((0, 0), (0, 1), (0, 1), (0, 0)), mode="edge")
+        return cls(padded, colour, alpha, folds, occupied_blocks(whole[0]) if len(whole) == 1 else None)
+
+
+def occupied_blocks(pixels: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """Pixels (h, w, 4) -> blocks of BLOCK x BLOCK: 0 where neither one nor any beside it holds anything."""
+    height, width = pixels.shape[:2]
+    filled = np.pad(np.any(pixels, axis=2), ((0, -height % BLOCK), (0, -width % BLOCK)))
+    blocks = filled.reshape(len(filled) // BLOCK, BLOCK, -1, BLOCK).max((1, 3)).astype(np.uint8)
+    return np.asarray(cv2.dilate(np.asarray(blocks), np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def _step(values: Floats) -> float:
@@ -242,6 +254,7 @@ def _warp(
         base=Grid(place("base"), sizes["nodes_h"], sizes["nodes_w"]),
         source=images("source", "crop"),
         source_folds=source.folds.ctypes.data,
+        occupied=None if source.occupied is None else source.occupied.ctypes.data,
         behind=place("behind"),
         backs=sizes["backs"],
         drawn=frames.ctypes.data,

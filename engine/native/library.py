@@ -72,6 +72,7 @@ class Warp(ctypes.Structure):
         ("base", Grid),
         ("source", Images),
         ("source_folds", ctypes.c_void_p),
+        ("occupied", ctypes.c_void_p),
         ("behind", ctypes.c_void_p),
         ("backs", ctypes.c_int32),
         ("drawn", ctypes.c_void_p),
