@@ -13,7 +13,7 @@ from engine.backends.validate import check_arrays, free_inputs
 from engine.cuda.arrays import DeviceArray
 from engine.cuda.kernels import Kernels, ceil_div
 from engine.errors import BackendError
-from engine.native.layered_warp import IMAGES, INPUTS, MODEL, OUTPUTS, TEXTURES, PackedImages, _sizes, _warp
+from engine.native.layered_warp import IMAGES, INPUTS, MODEL, OUTPUTS, TEXTURES, PackedImages, sizes_of, warp_struct
 from engine.native.library import Grid, Warp
 from engine.types import TensorSpec
 
@@ -51,7 +51,7 @@ class CudaWarp:
         kernels.device.make_current()
         check_arrays(MODEL, self._inputs, constants, complete=False)
         bound = CudaWarp(kernels, version=self._version)
-        bound._known = _sizes(constants, self._known)
+        bound._known = sizes_of(constants, self._known)
         bound._boxes = self._boxes | _boxes(constants)
         bound._bound = {**self._bound, **{name: _placed(kernels, name, array) for name, array in constants.items()}}
         bound._inputs = free_inputs(INPUTS, bound._bound)
@@ -71,7 +71,7 @@ class CudaWarp:
         kernels.device.make_current()
         given_now: dict[str, Any] = dict(arrays)  # device arrays have types and shapes as NumPy's
         check_arrays(MODEL, self._inputs, given_now, complete=True)
-        sizes = _sizes(given_now, self._known)
+        sizes = sizes_of(given_now, self._known)
         boxes = self._boxes | _boxes(given_now)
         given = {**self._bound, **{name: self._sent(name, array) for name, array in given_now.items()}}
         drawn = {} if into is None else {"frames": into}
@@ -79,7 +79,7 @@ class CudaWarp:
             drawn[name] = drawn.get(name) or self._room(name, self._shape(spec, sizes), np.uint8)
         frames: Any = drawn["frames"]
         patches: Any = {name: array for name, array in drawn.items() if name != "frames"}
-        warp = _warp(given, frames, patches, sizes)
+        warp = warp_struct(given, frames, patches, sizes)
         coarse = self._draw_crop(warp, (float(sizes["crop_w"] - 1), float(sizes["crop_h"] - 1)))
         for place, name in enumerate(TEXTURES):
             self._draw_patch(warp, place, coarse, boxes[name])

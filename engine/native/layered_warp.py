@@ -130,7 +130,7 @@ class NativeWarp:
         self._open_library()
         check_arrays(MODEL, self._inputs, constants, complete=False)
         bound = NativeWarp(self._threads)
-        bound._sizes = _sizes(constants, self._sizes)
+        bound._sizes = sizes_of(constants, self._sizes)
         bound._bound = {**self._bound, **{name: _ready(name, array, copy=True) for name, array in constants.items()}}
         bound._inputs = free_inputs(INPUTS, bound._bound)
         return bound
@@ -139,7 +139,7 @@ class NativeWarp:
         """See `Runner.__call__`."""
         self._open_library()
         check_arrays(MODEL, self._inputs, arrays, complete=True)
-        sizes = _sizes(arrays, self._sizes)
+        sizes = sizes_of(arrays, self._sizes)
         frames = np.empty((sizes["frames"], sizes["crop_h"], sizes["crop_w"], 3), np.uint8)
         return {"frames": frames, **self.draw(frames, **arrays)}
 
@@ -150,7 +150,7 @@ class NativeWarp:
         """
         found = self._open_library()
         check_arrays(MODEL, self._inputs, arrays, complete=True)
-        sizes = _sizes(arrays, self._sizes)
+        sizes = sizes_of(arrays, self._sizes)
         shape = sizes["frames"], sizes["crop_h"], sizes["crop_w"], 3
         if frames.shape != shape or (frames.size and frames.strides[2:] != (3, 1)):
             raise BackendError(f"{MODEL} draws frames of {shape}, pixels side by side, not of {frames.shape}.")
@@ -159,7 +159,7 @@ class NativeWarp:
             f"{p}_frames": np.empty((len(frames), sizes[f"{p}_h"], sizes[f"{p}_w"], 3), np.uint8) for p in TEXTURES
         }
         patches["mouth_inside"] = np.empty((*patches["mouth_frames"].shape[:3], 4), np.uint8)
-        if found.mien_layered_warp(_warp(given, frames, patches, sizes), self._threads):
+        if found.mien_layered_warp(warp_struct(given, frames, patches, sizes), self._threads):
             raise BackendError(f"There isn't enough memory for {MODEL}; use fewer or smaller frames.")
         return patches
 
@@ -182,7 +182,7 @@ def _ready(name: str, array: Array, *, copy: bool) -> Array | PackedImages:
     return np.require(array, requirements="C")
 
 
-def _sizes(arrays: Mapping[str, Array], known: Mapping[str, int]) -> dict[str, int]:
+def sizes_of(arrays: Mapping[str, Array], known: Mapping[str, int]) -> dict[str, int]:
     """The sizes of the named dimensions; raises BackendError where two arrays differ: the library relies on them."""
     sizes = dict(known)
     for name, array in arrays.items():
@@ -200,7 +200,7 @@ def _sizes(arrays: Mapping[str, Array], known: Mapping[str, int]) -> dict[str, i
     return sizes
 
 
-def _warp(
+def warp_struct(
     given: Mapping[str, Array | PackedImages],
     frames: NDArray[np.uint8],
     patches: Mapping[str, Array],

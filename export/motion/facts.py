@@ -1,10 +1,8 @@
 """What each emotion does: muscles with their odds, timing, head and eyes.
 
 Action units and their percentages: Ekman and Friesen's EMFACS and Du, Tao and Martinez (PNAS 2014). Onset times:
-Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own: set by
-looking at faces, anger's also by how an expression classifier read some two dozen hand-made variants, so that this
-classifier's reading of anger is no independent measure. A weight above 1 exaggerates the basis, whose shapes are
-moderate ones.
+Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own, set by
+looking at people of the training set. A weight above 1 exaggerates the basis, whose shapes are moderate ones.
 """
 
 from __future__ import annotations
@@ -47,10 +45,10 @@ NEUTRAL = Emotion(units=(), onset_seconds=(0.6, 1.0), offset_per_onset=(1.0, 1.0
 PERFORMED: Mapping[str, Emotion] = {
     "joy": Emotion(
         units=(
-            Unit({"mouthSmile": 0.95, "mouthDimple": 0.2, "cheekSquint": 0.3}),
-            Unit({"mouthUpperUp": 0.25, "mouthLowerDown": 0.15, "jawOpen": 0.10}),
+            Unit({"mouthSmile": 1.0, "mouthDimple": 0.2, "cheekSquint": 0.3}),
+            Unit({"mouthUpperUp": 0.5, "mouthLowerDown": 0.45, "jawOpen": 0.10}),
             Unit({"cheekSquint": 0.5, "eyeSquint": 0.45}, 0.75),
-            Unit({"jawOpen": 0.12, "mouthLowerDown": 0.1}, 0.35),
+            Unit({"jawOpen": 0.2, "mouthLowerDown": 0.1}, 0.35),
             Unit({"browOuterUp": 0.25, "browInnerUp": 0.2}, 0.3),
         ),
         onset_seconds=(0.4, 0.8),
@@ -66,11 +64,11 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "fear": Emotion(
         units=(
-            Unit({"browInnerUp": 1.3, "browOuterUp": 0.45, "browDown": 0.35}),
-            Unit({"eyeWide": 1.3}),
-            Unit({"mouthStretch": 1.2, "mouthLowerDown": 0.5, "mouthFrown": 0.4}),
-            Unit({"jawOpen": 0.3}),
-            Unit({"jawOpen": 0.15, "mouthLowerDown": 0.2}, 0.33),
+            Unit({"browInnerUp": 1.5, "browOuterUp": 0.3, "browDown": 0.7}),
+            Unit({"eyeWide": 1.35}),
+            Unit({"mouthStretch": 1.45, "mouthLowerDown": 0.9, "mouthUpperUp": 0.1}),
+            Unit({"jawOpen": 0.15}),
+            Unit({"jawOpen": 0.13, "mouthLowerDown": 0.2}, 0.33),
         ),
         onset_seconds=(0.2, 0.4),
         offset_per_onset=(3.0, 5.0),
@@ -88,10 +86,10 @@ PERFORMED: Mapping[str, Emotion] = {
     "anger": Emotion(
         units=(
             Unit({"browDown": 1.9, "browInnerUp": -0.8, "browOuterUp": 0.5}),
-            Unit({"noseSneer": 0.85, "mouthUpperUp": 0.35}),
+            Unit({"noseSneer": 1.0, "mouthUpperUp": 0.55}),
             Unit({"eyeSquint": 1.0}),
-            Unit({"mouthLowerDown": 0.6, "jawOpen": 0.46, "mouthFunnel": 0.25, "mouthFrown": 0.6}),
-            Unit({"mouthLowerDown": 0.2, "mouthStretch": 0.2}, 0.5),
+            Unit({"mouthLowerDown": 0.8, "mouthStretch": 0.3, "mouthFrown": 0.3, "jawOpen": 0.12}),
+            Unit({"jawOpen": 0.13, "mouthLowerDown": 0.1}, 0.4),
             Unit({"jawForward": 0.4}, 0.3),
         ),
         onset_seconds=(0.3, 0.7),
@@ -101,7 +99,7 @@ PERFORMED: Mapping[str, Emotion] = {
         pitch_deg=(2.5, 5.0),
         forward_cm=(0.3, 0.9),
         idle_deg=0.8,
-        blinks_per_minute=(30.0, 41.0),
+        blinks_per_minute=(25.0, 35.0),
         fixation_seconds=(0.8, 1.8),
         gaze_spread_deg=(1.2, 0.7),
     ),
@@ -120,17 +118,17 @@ PERFORMED: Mapping[str, Emotion] = {
         aside_deg=2.0,
         head_speed=0.6,
         idle_deg=0.6,
-        blinks_per_minute=(22.0, 38.0),
+        blinks_per_minute=(25.0, 40.0),
         partial_blinks=0.45,
         gaze_spread_deg=(2.0, 1.5),
         gaze_down_deg=5.0,
     ),
     "disgust": Emotion(
         units=(
-            Unit({"noseSneer": 1.3, "mouthUpperUp": 0.05}),
-            Unit({"mouthFrown": 0.95, "mouthShrugLower": 0.85, "mouthShrugUpper": 0.2}),
-            Unit({"browDown": 0.8, "eyeSquint": 0.8}),
-            Unit({"cheekSquint": 0.5}, 0.6),
+            Unit({"noseSneer": 1.6, "mouthUpperUp": 0.7}),
+            Unit({"mouthFrown": 0.7, "mouthShrugLower": 0.5, "mouthLowerDown": 0.2}),
+            Unit({"browDown": 1.0, "eyeSquint": 1.4}),
+            Unit({"cheekSquint": 0.7}, 0.8),
             Unit({"browDown": 0.3}, 0.31),
         ),
         onset_seconds=(0.25, 0.5),

@@ -59,10 +59,11 @@ def draw_blinks(
 ) -> tuple[tuple[float, float], ...]:
     """(seconds, depth) of each blink: a Poisson process with a pause after each, and large jumps bring one along."""
     wanted = [at - 0.02 for at in jumps if rng.uniform() < JUMPS_BLINKED * mood_at(moods, at).blinks_per_minute[1] / 38]
-    at = 0.0
+    open_share = 1 - (FIRST_EVENT_SECONDS + LAST_EVENT_SECONDS) / seconds  # of the clip: rates are those of all of it
+    at = FIRST_EVENT_SECONDS
     while at < seconds:
         rate = float(rng.uniform(*mood_at(moods, at).blinks_per_minute)) / 60 * style.restlessness
-        at += float(rng.exponential(max(0.1, 1 / rate - BLINK_APART_SECONDS / 2 - FIRST_EVENT_SECONDS / seconds)))
+        at += float(rng.exponential(max(0.1, open_share / rate - BLINK_APART_SECONDS)))
         wanted.append(at)
         at += BLINK_APART_SECONDS
     blinks, last = [], -1.0

@@ -27,6 +27,7 @@ from export.motion.network import MotionModel
 LEARNING_RATE, WARM_UP_STEPS, DECAY_STEPS = 1e-3, 300, 24000
 MEAN_DECAY = 0.999  # of the running mean of weights, which is what ships
 POSE_SCALE = 20.0  # degrees
+BLINKS_BLUR = 0.3  # noise on the scores by which blinks are learnt: generated ones are never quite like simulated ones
 CLIPS_HELD_OUT = 64  # per length, for the validation loss
 Clips = dict[int, dict[str, Tensor]]  # by number of knots
 
@@ -64,7 +65,8 @@ def batch_of(clips: dict[str, Tensor], rows: Tensor, device: torch.device) -> Ba
 
 def losses_of(model: torch.nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Of the score and of the blinks; they share no weights."""
-    blinks = blink_loss(model.blinks(batch.scores, batch.asked, batch.style), batch.depths)
+    blurred = batch.scores + BLINKS_BLUR * torch.randn(batch.scores.shape, generator=generator).to(batch.scores.device)
+    blinks = blink_loss(model.blinks(blurred, batch.asked, batch.style), batch.depths)
     return flow_loss(model.field, batch, generator), blinks
 
 
