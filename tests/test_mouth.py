@@ -222,19 +222,29 @@ def gap(height_cm: float, px_per_cm: float = 20.0) -> np.ndarray:
     return aperture
 
 
-def test_a_dark_line_between_lips_is_no_teeth() -> None:
-    found = own_teeth(gap(0.9 * LEAST_CM), 20.0)
+SKIN = np.float32([150, 100, 80])
+
+
+def shown(colour: tuple[float, float, float]) -> np.ndarray:
+    return np.full((120, 160, 3), colour, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("height_cm", "colour"), [(0.9 * LEAST_CM, (200, 190, 150)), (1.0, (110, 60, 55)), (1.0, (20, 12, 10))]
+)
+def test_a_dark_line_or_lip_and_tongue_are_no_teeth(height_cm: float, colour: tuple[float, float, float]) -> None:
+    found = own_teeth(shown(colour), gap(height_cm), SKIN, 20.0)
     assert not found.kept.any()
     assert (found.above == 1).all()
 
 
 def test_teeth_that_the_photo_shows_are_kept_and_end_at_the_lip() -> None:
     aperture = gap(1.0)
-    teeth = own_teeth(aperture, 20.0)
+    own = shown((200, 190, 150))
+    teeth = own_teeth(own, aperture, SKIN, 20.0)
     assert teeth.kept[60, 80] == 1
     assert not teeth.kept[aperture == 0].any()
     assert not teeth.above[75:].any() and teeth.above[: 69 - round(20 * RIM_CM)].all()
-    own = np.full((120, 160, 3), [200.0, 190, 150])
     mesh = np.full((120, 160, 4), [160.0, 160, 160, 1])
     np.testing.assert_allclose(tone(own, teeth, mesh), [1.25, 1.1875, 0.9375])
     whole = continued(own, teeth, mesh)

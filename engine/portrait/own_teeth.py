@@ -11,6 +11,7 @@ from engine.types import Floats
 
 LEAST_CM = 0.35  # parted further than this lips show teeth, not a dark line
 RIM_CM = 0.07  # of the photo's inside that lips shine into
+LESS_RED = 0.95  # than skin are teeth
 GAIN = (0.6, 1.3)  # by which drawn teeth may become brighter or darker
 
 
@@ -22,18 +23,32 @@ class OwnTeeth:
     above: Floats  # where upper teeth may be drawn: no lower than those in the photo, which end at the lower lip
 
 
-def own_teeth(aperture: Floats, px_per_cm: float) -> OwnTeeth:
-    """aperture (h, w) is 1 where the photo shows the inside of the mouth."""
+def own_teeth(photo: Floats, aperture: Floats, skin: Floats, px_per_cm: float) -> OwnTeeth:
+    """photo (h, w, 3), 0-255; aperture (h, w) is 1 where it shows the inside of the mouth; skin (3,): the skin's tone,
+    by which teeth are told from tongue and lips."""
     shown = aperture > 0.5
     inwards_cm = cv2.distanceTransform(shown.astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm
     height, width = aperture.shape
-    if inwards_cm.max() < LEAST_CM / 2:
+    if inwards_cm.max() < LEAST_CM / 2 or not are_teeth(photo[inwards_cm > RIM_CM], skin):
         return OwnTeeth(np.zeros((height, width), np.float32), np.ones((height, width), np.float32))
     columns = np.flatnonzero(shown.any(0))
     lowest = height - 1 - shown[::-1, columns].argmax(0)
     edge = np.interp(np.arange(width), columns, lowest) - RIM_CM * px_per_cm
     above = np.clip(edge[None] - np.arange(height)[:, None] + 0.5, 0, 1)
     return OwnTeeth(np.clip(inwards_cm / RIM_CM - 1, 0, 1).astype(np.float32), above.astype(np.float32))
+
+
+def are_teeth(pixels: Floats, skin: Floats) -> bool:
+    """Whether teeth are among the pixels (n, 3) between lips, and not only lip, tongue or the dark."""
+    bright = brighter_half(pixels)
+    redness, of_skin = (tone[0] / max(float(tone[1]), 1.0) for tone in (bright, skin))
+    return bool(redness < LESS_RED * of_skin or bright.sum() > skin.sum())
+
+
+def brighter_half(pixels: Floats) -> Floats:
+    """The mean (3,) of the brighter pixels: some of what is between lips is a dark gap."""
+    total = pixels.sum(1)
+    return np.asarray(pixels[total >= np.median(total)].mean(0))
 
 
 def continued(own: Floats, teeth: OwnTeeth, drawn: Floats) -> Floats:
@@ -44,12 +59,8 @@ def continued(own: Floats, teeth: OwnTeeth, drawn: Floats) -> Floats:
 
 
 def tone(own: Floats, teeth: OwnTeeth, drawn: Floats) -> Floats:
-    """What makes drawn teeth of the colour of those in the photo (3,); pictures as in `continued`.
-
-    Some of what is between lips is a dark gap: hence the brighter half only.
-    """
+    """What makes drawn teeth of the colour of those in the photo (3,); pictures as in `continued`."""
     seen = (teeth.kept > 0.5) & (drawn[..., 3] > 0.9)
     if not seen.any():
         return np.ones(3, np.float32)
-    bright = [picture[picture.sum(1) >= np.median(picture.sum(1))].mean(0) for picture in (own[seen], drawn[seen, :3])]
-    return np.asarray(np.clip(bright[0] / bright[1], *GAIN), np.float32)
+    return np.asarray(np.clip(brighter_half(own[seen]) / brighter_half(drawn[seen, :3]), *GAIN), np.float32)

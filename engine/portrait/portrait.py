@@ -110,7 +110,8 @@ def build_portrait(
         "fold_regions": fold_regions(assets.canonical_cm, mesh_px, pose.scale_px, nodes),
         "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
-    white = white_of_light(crop_image, mesh_px)
+    skin = skin_tone(crop_image, mesh_px)
+    white = white_of_light(skin)
     lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
     mouth_px = placed_vertices(assets.mouth, pose, lips_px, mouth_width_cm(shape))
     patches = {}
@@ -120,7 +121,7 @@ def build_portrait(
         alphas = tear_alphas(tear, crop_image, mesh_px, pose.scale_px, rectangle)
         aperture = np.clip(1 - alphas.sum(0), 0, 1)
         if tear.name == "mouth":
-            teeth = own_teeth(aperture, pose.scale_px)
+            teeth = own_teeth(crop_image[rectangle.slices].astype(np.float32), aperture, skin, pose.scale_px)
             textures = mouth_textures(
                 crop_image, aperture, teeth, white, assets.mouth, mouth_px, pose.scale_px, rectangle
             )
@@ -178,15 +179,19 @@ def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rec
     return skin_alphas(upper.astype(np.float32), lower.astype(np.float32), rectangle, softness)
 
 
-def white_of_light(image: Image, mesh_px: Floats) -> Floats:
-    """What white looks like in the photo's light (3,), 0-255: from the skin of the cheeks, less its own colour."""
+def skin_tone(image: Image, mesh_px: Floats) -> Floats:
+    """Of the cheeks (3,), 0-255."""
     cheeks = mesh_px[[50, 280, 117, 346, 205, 425], :2]
     soft = cv2.GaussianBlur(image, (0, 0), 2)
     x, y = cheeks[:, None, 0], cheeks[:, None, 1]
     found = cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    tone = np.maximum(np.median(found.reshape(-1, 3).astype(np.float32), axis=0), 1)
-    bright = np.clip(1.15 * tone.max(), 70, 235)
-    return np.asarray(bright * (0.6 + 0.4 * tone / tone.max()), np.float32)
+    return np.asarray(np.maximum(np.median(found.reshape(-1, 3).astype(np.float32), axis=0), 1), np.float32)
+
+
+def white_of_light(skin: Floats) -> Floats:
+    """What white looks like in the photo's light (3,), 0-255: from the tone of skin, less its own colour."""
+    bright = np.clip(1.15 * skin.max(), 70, 235)
+    return np.asarray(bright * (0.6 + 0.4 * skin / skin.max()), np.float32)
 
 
 def lip_line_cm(shape: FaceShape) -> Floats:

@@ -18,6 +18,7 @@ from engine.portrait.portrait import (
     FaceAssets,
     lip_line_cm,
     mouth_width_cm,
+    skin_tone,
     white_of_light,
 )
 from engine.render.drive import CHIN, JAW_PER_CHIN
@@ -88,7 +89,7 @@ def drawn_mouth(view: MouthView, assets: FaceAssets) -> DrawnMouth:
     mesh = assets.mouth
     lips_px = view.pose.origin_px + PX_PER_CM * view.pose.rotation @ lip_line_cm(view.shape)
     vertices = placed_vertices(mesh, view.pose, lips_px, mouth_width_cm(view.shape))
-    white = white_of_light(view.photo, view.mesh_px)
+    white = white_of_light(skin_tone(view.photo, view.mesh_px))
     colours = shaded(mesh, vertices, PX_PER_CM) * white
     teeth = np.repeat(mesh.is_tooth[:, None].astype(np.float32), 3, 1)
     jaw_px = -JAW_PER_CHIN * PX_PER_CM * view.pose.rotation @ view.shape.release_cm[CHIN]
