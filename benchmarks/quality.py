@@ -87,8 +87,8 @@ def laid_over(goal: PortraitSet, start: PortraitSet) -> Image:
     return np.asarray(cv2.warpAffine(goal.photo, affine, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
 
 
-def areas(photo: PortraitSet) -> dict[str, Floats]:
-    """Of each area the map (2, 3) that takes the photo to it."""
+def areas(photo: PortraitSet, side_px: int | None = None) -> dict[str, Floats]:
+    """Of each area the map (2, 3) that takes the photo to it, as many pixels large as AREAS says or `side_px`."""
     points = mesh_of(photo).points_px[:, :2]
     eyes = points[list(top.EYE_ENDS_RIGHT)].mean(0), points[list(top.EYE_ENDS_LEFT)].mean(0)
     apart = float(np.linalg.norm(eyes[1] - eyes[0]))
@@ -98,7 +98,8 @@ def areas(photo: PortraitSet) -> dict[str, Floats]:
         "eyes": (eyes[0] + eyes[1]) / 2,
     }
     maps = {}
-    for name, (width, size) in AREAS.items():
+    for name, (width, usual) in AREAS.items():
+        size = side_px or usual
         zoom = size / (width * apart)
         shift = (size - 1) / 2 - zoom * middles[name]
         maps[name] = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]], np.float32)
