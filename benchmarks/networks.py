@@ -24,7 +24,7 @@ from engine.bundle import Bundle
 from engine.errors import BackendError
 
 BACKENDS = ("onnxruntime", "openvino")
-LOOSE = 1e-2  # of the largest number that a network gives
+LOOSE, LOOSE_INTEGERS = 1e-2, 0.1  # of the largest number that a network gives; integers are rounded elsewhere
 FRAMES = 90
 
 
@@ -66,7 +66,8 @@ def measure(runs: int, side_px: int, results: Path = RESULTS) -> Path:
             given = runner(**arrays)
             for output, value in expected.setdefault(model, given).items():
                 apart = float(np.abs(given[output] - value).max()) / max(float(np.abs(value).max()), 1e-6)
-                assert apart < LOOSE, f"{name} computes {output} of {model} unlike {BACKENDS[0]}, by {apart:.3f}"
+                bound = LOOSE_INTEGERS if model.endswith("_int8.onnx") else LOOSE
+                assert apart < bound, f"{name} computes {output} of {model} unlike {BACKENDS[0]}, by {apart:.3f}"
             found[model][f"{name}_ms"] = spread(timed(lambda run=runner, given=arrays: run(**given), runs))
             runner.close()
     for model, arrays in calls.items():

@@ -100,7 +100,7 @@ def fold_map(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, width: int
     x = np.linspace(-3.6, 3.6, 24)
     forehead = [np.stack([x, y + 0.03 * x**2], 1) for y in FOREHEAD_HEIGHTS_CM]
     parts = (
-        (carried(GLABELLA), 0.21, 0.28),
+        (carried(GLABELLA), 0.21, 0.3),
         ([on_photo(line, canonical_cm, mesh_px, px_per_cm) for line in forehead], 0.09, 0.24),
         (carried(NASOLABIAL), 0.20, 0.25),
         ([line for foot in CROWS_FEET for line in carried(foot)], 0.07, 0.22),

@@ -20,7 +20,7 @@ from export.motion.score import CHANNELS, KNOT_FPS, Scale
 from export.motion.style import STYLE_SIZE
 from export.motion.train import about
 
-FLOW_STEPS = 3
+FLOW_STEPS = 2
 INPUTS = ("noise", "emotions", "intensity", "seconds", "style", "own", "pose_deg")
 OUTPUTS = ("blendshapes", "release", "rotation_deg", "shift_cm", "gaze_deg", "body_cm")
 

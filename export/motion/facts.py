@@ -2,7 +2,9 @@
 
 Action units and their percentages: Ekman and Friesen's EMFACS and Du, Tao and Martinez (PNAS 2014). Onset times:
 Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own, set by
-looking at people of the training set. A weight above 1 exaggerates the basis, whose shapes are moderate ones.
+looking at people of the training set; for anger an expression classifier also read some dozens of hand-made variants on
+such people, so that its reading of anger is no independent measure. A weight above 1 exaggerates the basis, whose
+shapes are moderate ones.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ NEUTRAL = Emotion(units=(), onset_seconds=(0.6, 1.0), offset_per_onset=(1.0, 1.0
 PERFORMED: Mapping[str, Emotion] = {
     "joy": Emotion(
         units=(
-            Unit({"mouthSmile": 1.0, "mouthDimple": 0.2, "cheekSquint": 0.3}),
+            Unit({"mouthSmile": 1.25, "mouthDimple": 0.2, "cheekSquint": 0.4}),
             Unit({"mouthUpperUp": 0.5, "mouthLowerDown": 0.45, "jawOpen": 0.10}),
             Unit({"cheekSquint": 0.5, "eyeSquint": 0.45}, 0.75),
             Unit({"jawOpen": 0.2, "mouthLowerDown": 0.1}, 0.35),
@@ -86,10 +88,10 @@ PERFORMED: Mapping[str, Emotion] = {
     "anger": Emotion(
         units=(
             Unit({"browDown": 1.9, "browInnerUp": -0.8, "browOuterUp": 0.5}),
-            Unit({"noseSneer": 1.0, "mouthUpperUp": 0.55}),
-            Unit({"eyeSquint": 1.0}),
-            Unit({"mouthLowerDown": 0.8, "mouthStretch": 0.3, "mouthFrown": 0.3, "jawOpen": 0.12}),
-            Unit({"jawOpen": 0.13, "mouthLowerDown": 0.1}, 0.4),
+            Unit({"noseSneer": 1.0, "mouthUpperUp": 0.4}),
+            Unit({"eyeSquint": 1.1}),
+            Unit({"mouthLowerDown": 0.85, "mouthFrown": 0.95, "jawOpen": 0.42, "mouthFunnel": 0.1}),
+            Unit({"mouthLowerDown": 0.1, "mouthStretch": 0.2}, 0.5),
             Unit({"jawForward": 0.4}, 0.3),
         ),
         onset_seconds=(0.3, 0.7),
