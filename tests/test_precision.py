@@ -54,7 +54,7 @@ def test_learned_layers_are_half_and_islands_are_not(model: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", WHOLLY_SINGLE)
-def test_positions_over_time_stay_as_they_are(name: str) -> None:
+def test_positions_over_time_and_integers_stay_as_they_are(name: str) -> None:
     assert in_half(WEIGHTS / name) == (WEIGHTS / name).read_bytes()
 
 
@@ -131,5 +131,5 @@ def test_an_error_over_the_bound_is_seen(tmp_path: Path) -> None:
 def test_half_is_within_its_bounds_on_a_sample_photo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "runtimes", lambda sources: [precision.RoundedHalf()])
     rows = precision.measure(WEIGHTS, None)
-    assert {row.network for row in rows} == {path.stem for path in WEIGHTS.glob("*.onnx")}
+    assert {row.network for row in rows} == {path.stem for path in WEIGHTS.glob("*.onnx")} - {"mouth_int8"}
     assert not [row for row in rows if not row.within], precision.table(rows)

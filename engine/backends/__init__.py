@@ -12,9 +12,10 @@ from engine.backends.tensorrt import TensorRtBackend, TensorRtRtxBackend, runs_r
 from engine.cuda.device import open_device
 from engine.errors import BackendError, MissingExtraError
 
-__all__ = ["BACKENDS", "ON_A_GPU", "Backend", "Runner", "open_backend"]
+__all__ = ["BACKENDS", "ON_A_CPU", "ON_A_GPU", "Backend", "Runner", "open_backend"]
 
 BACKENDS = ("auto", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "cuda")
+ON_A_CPU = ("onnxruntime", "openvino")
 ON_A_GPU = ("tensorrt", "tensorrt-rtx", "cuda")
 
 log = logging.getLogger("engine")

@@ -27,8 +27,8 @@ FOLLOWING = {
     "Clip": (0, 1, 2),
     "Concat": tuple(range(64)),
 }
-# All positions over time, or finished pixels: nothing in them may be rounded.
-WHOLLY_SINGLE = ("motion.onnx", "warp.onnx")
+# All positions over time, or finished pixels: nothing in them may be rounded; or integers as they are.
+WHOLLY_SINGLE = ("motion.onnx", "mouth_int8.onnx", "warp.onnx")
 LARGEST = float(np.finfo(np.float16).max)
 CONSTANT_ERROR = 1e-3  # relative, of a constant that isn't a weight
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends import ON_A_GPU, Backend, Runner
+from engine.backends import ON_A_CPU, Backend, Runner
 from engine.bundle import Bundle
 from engine.portrait.mouth_frame import HEIGHT, WIDTH, MouthFrame
 from engine.portrait.patches import Rectangle
@@ -42,7 +42,7 @@ class View:
 
 def mouth_file(backend: Backend) -> str:
     """Its weights: 8-bit integers for a CPU, in half the time and 46 dB from those in floating point."""
-    return "mouth.onnx" if backend.name in ON_A_GPU else "mouth_int8.onnx"
+    return "mouth_int8.onnx" if backend.name in ON_A_CPU else "mouth.onnx"
 
 
 def open_mouth(backend: Backend, bundle: Bundle) -> Runner:

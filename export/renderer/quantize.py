@@ -23,7 +23,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from engine.types import Floats
 from export.manifest import write_manifest_row
-from export.onnx_file import save
+from export.onnx_file import save, tidy
 from export.renderer.augment import plain_batch
 from export.renderer.build import TRAINING_DATA, milliseconds_per_frame, session
 from export.renderer.corpus import Pairs
@@ -79,7 +79,11 @@ def quantise(path: Path, crops: Floats) -> onnx.ModelProto:
             op_types_to_quantize=["Conv"],
             calibrate_method=CalibrationMethod.Percentile,
         )
-        return onnx.load(folder / "int8.onnx")
+        model = tidy(onnx.load(folder / "int8.onnx"))
+    plain = [entry for entry in model.opset_import if entry.domain == ""]
+    del model.opset_import[:]  # the quantiser names sets that it doesn't use
+    model.opset_import.extend(plain)
+    return model
 
 
 def psnr_db(first: Path, second: Path, crops: Floats) -> float:
