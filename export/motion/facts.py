@@ -87,10 +87,10 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "anger": Emotion(
         units=(
-            Unit({"browDown": 1.9, "browInnerUp": -0.8, "browOuterUp": 0.5}),
-            Unit({"noseSneer": 1.0, "mouthUpperUp": 0.4}),
-            Unit({"eyeSquint": 1.1}),
-            Unit({"mouthLowerDown": 0.85, "mouthFrown": 0.95, "jawOpen": 0.42, "mouthFunnel": 0.1}),
+            Unit({"browDown": 2.1, "browInnerUp": -0.95, "browOuterUp": 0.3}),
+            Unit({"noseSneer": 1.05, "mouthUpperUp": 0.4}),
+            Unit({"eyeSquint": 1.3}),
+            Unit({"mouthLowerDown": 0.95, "mouthFrown": 1.2, "jawOpen": 0.46, "mouthFunnel": 0.1}),
             Unit({"mouthLowerDown": 0.1, "mouthStretch": 0.2}, 0.5),
             Unit({"jawForward": 0.4}, 0.3),
         ),
