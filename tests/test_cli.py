@@ -271,6 +271,7 @@ def test_the_bar_in_a_file_says_every_tenth() -> None:
 
 
 ENDLESS = """
+import signal
 import sys
 import av
 import numpy as np
@@ -286,6 +287,7 @@ class Endless:
                 yield np.zeros((64, 64, 3), np.uint8)
         return Video(render, 1000, (64, 64))
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs ignore it
 engine.Engine = Endless
 engine.__version__, engine.EMOTIONS = "0", ()
 sys.exit(cli.main(["animate", "a.jpg", "joy", "-o", sys.argv[1]]))
