@@ -17,8 +17,8 @@ from engine.types import Floats
 BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft"))
 LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
 UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
-BROWS = tuple(BLENDSHAPES.index(f"{name}{side}") for name in ("browDown", "noseSneer") for side in ("Left", "Right"))
-BROW_ROOM = 0.6  # of the skin between brow and lid: pressed together further, it would fold in the picture
+BROWS = tuple(i for i, name in enumerate(BLENDSHAPES) if name.startswith(("brow", "noseSneer")))
+BROW_ROOM = 0.36  # of the skin between brow and lid: pressed together further, it would fold in the picture
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 UPPER_LIP_SHARE = 0.35
