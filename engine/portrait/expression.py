@@ -18,6 +18,7 @@ BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLe
 LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
 UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
 BROWS = tuple(i for i, name in enumerate(BLENDSHAPES) if name.startswith(("brow", "noseSneer")))
+SNEERS = [BLENDSHAPES.index(f"noseSneer{side}") for side in ("Left", "Right")]
 BROW_ROOM = 0.36  # of the skin between brow and lid: pressed together further, it would fold in the picture
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
@@ -53,11 +54,19 @@ class FaceShape:
         """(T, 52) weights and (T,) shares of the photo's expression taken out -> (T, 468, 3)."""
         linear = blendshapes.copy()
         linear[:, BLINKS] = 0
-        linear[:, BROWS] *= self.brow_room(linear)[:, None]
+        room = self.brow_room(linear)[:, None]
+        sneer = (1 - room) * linear[:, SNEERS]  # the nose wrinkles whether or not brows have room
+        linear[:, BROWS] *= room
         moved = np.tensordot(linear, self.basis_cm, 1) + release[:, None, None] * self.release_cm
+        moved += np.tensordot(sneer, self.basis_cm[SNEERS] * self.below_eyes()[:, None], 1)
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
         return np.asarray(self.with_lips_apart(moved), np.float32)
+
+    def below_eyes(self) -> Floats:
+        """0 for points as high as the eyes or higher, 1 from a centimetre below on (468,)."""
+        eyes = self.rest_cm[[*top.EYE_ENDS_RIGHT, *top.EYE_ENDS_LEFT], 1].mean()
+        return np.asarray(np.clip(self.rest_cm[:, 1] - eyes, 0, 1), np.float32)
 
     def brow_room(self, linear: Floats) -> Floats:
         """Share (T,) of the brows' lowering that there is room for: they come to rest above the lids."""
