@@ -38,7 +38,6 @@ SIDE_PX = 256
 BAND_PX = 8
 ITERATIONS = 12  # of RAFT
 Flow = Callable[[Image, Image], Floats]
-Means = dict[str, float]
 
 
 def open_raft(folder: Path) -> Flow:

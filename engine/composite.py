@@ -37,7 +37,7 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
         for start in range(0, frames, batch):
             part = slice(start, min(start + batch, frames))
             canvas = np.empty((part.stop - part.start, *scene.backdrop.shape), np.uint8)
-            canvas[:] = scene.backdrop  # `repeat` goes byte by byte
+            canvas[:] = scene.backdrop  # `repeat` takes ten times as long
             for number, renderer in renderers.items():
                 if isinstance(renderer, FaceRenderer):
                     renderer.draw(canvas, motions[number][part])

@@ -95,7 +95,8 @@ int occupied_runs(const MienWarp &warp, const float *x, const float *y, Run *run
     return count;
 }
 
-// The person along one stretch of a row of the crop (count x 4), whose skin folds by `strength` and is in light brighter by `light`.
+// The person along one stretch of a row of the crop (count x 4), whose skin folds by `strength` and is in light brighter
+// by `light`.
 MIEN_CLONES void person_row(const MienWarp &warp, const Spots &spots, const float *__restrict strength,
                             const float *__restrict light, int count, float *__restrict out) {
     const MienImages source = warp.source; // copies, since what is written might else be any of this
