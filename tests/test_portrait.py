@@ -168,7 +168,8 @@ def test_a_matte_is_exact_away_from_the_edge(rng: np.random.Generator) -> None:
 def shape() -> FaceShape:
     mesh = astronaut_mesh()
     points_cm = to_head_frame(mesh.points_px[: top.FACE_POINTS], mesh.pose)
-    return face_shape(points_cm, mesh.blendshapes, FaceAssets.load(bundle()).basis)
+    assets = FaceAssets.load(bundle())
+    return face_shape(points_cm, mesh.blendshapes, assets.basis, assets.skin, mesh.pose.rotation)
 
 
 def moved_cm(release: float = 0.0, **weights: float) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The face's geometry under any expression, for one photo's face.
 
-The photo's own expression is taken out first ("release"), then the wanted blendshapes are put on. Lids and lips are
-held together by what they are, not by the basis alone: a blink of 1 closes these lids exactly, and released lips meet.
+The photo's own expression is taken out first ("release"), then the wanted blendshapes are put on, as far as
+skin gives way. Lids and lips are held together by what they are, not by the basis alone: a blink of 1 closes these lids
+exactly, and released lips meet.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ import numpy as np
 
 from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
+from engine.portrait.skin import Skin
 from engine.types import Floats
 
 BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft"))
 LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
 UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
-BROWS = tuple(i for i, name in enumerate(BLENDSHAPES) if name.startswith(("brow", "noseSneer")))
-SNEERS = [BLENDSHAPES.index(f"noseSneer{side}") for side in ("Left", "Right")]
-BROW_ROOM = 0.36  # of the skin between brow and lid: pressed together further, it would fold in the picture
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 UPPER_LIP_SHARE = 0.35
@@ -49,32 +48,19 @@ class FaceShape:
     release_cm: Floats  # (468, 3) what takes the photo's own expression out
     basis_cm: Floats  # (52, 468, 3)
     own: Floats  # (52,) the photo's own expression, as far as it can be taken out
+    skin: Skin
+    view: Floats  # (2, 3) takes the head's frame to the picture's plane
 
     def displacement_cm(self, blendshapes: Floats, release: Floats) -> Floats:
         """(T, 52) weights and (T,) shares of the photo's expression taken out -> (T, 468, 3)."""
         linear = blendshapes.copy()
         linear[:, BLINKS] = 0
-        room = self.brow_room(linear)[:, None]
-        sneer = (1 - room) * linear[:, SNEERS]  # the nose wrinkles whether or not brows have room
-        linear[:, BROWS] *= room
         moved = np.tensordot(linear, self.basis_cm, 1) + release[:, None, None] * self.release_cm
-        moved += np.tensordot(sneer, self.basis_cm[SNEERS] * self.below_eyes()[:, None], 1)
+        seen = moved @ self.view.T
+        moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
         return np.asarray(self.with_lips_apart(moved), np.float32)
-
-    def below_eyes(self) -> Floats:
-        """0 for points as high as the eyes or higher, 1 from a centimetre below on (468,)."""
-        eyes = self.rest_cm[[*top.EYE_ENDS_RIGHT, *top.EYE_ENDS_LEFT], 1].mean()
-        return np.asarray(np.clip(self.rest_cm[:, 1] - eyes, 0, 1), np.float32)
-
-    def brow_room(self, linear: Floats) -> Floats:
-        """Share (T,) of the brows' lowering that there is room for: they come to rest above the lids."""
-        brow, lid = list(top.BROW_EDGE), list(top.LID_BELOW_BROW)
-        room = self.rest_cm[lid, 1] - self.rest_cm[brow, 1]
-        lowered = linear[:, BROWS] @ (self.basis_cm[list(BROWS)][:, brow, 1] - self.basis_cm[list(BROWS)][:, lid, 1])
-        used = np.maximum((lowered / np.maximum(room, 0.2)).max(1), 1e-6)
-        return np.asarray(np.where(used > 0, BROW_ROOM * np.tanh(used / BROW_ROOM) / used, 1))
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
         """What a blink adds: margins meet exactly, skin around follows as the basis says, scaled to these eyes."""
@@ -141,10 +127,11 @@ def below_mouth(points_cm: Floats) -> list[int]:
     return [int(i) for i in np.flatnonzero((points_cm[:, 1] > lip) & inside)]
 
 
-def face_shape(points_cm: Floats, readings: Floats, basis: ExpressionBasis) -> FaceShape:
-    """points (468, 3), the photo's readings (52,)."""
+def face_shape(points_cm: Floats, readings: Floats, basis: ExpressionBasis, skin: Skin, rotation: Floats) -> FaceShape:
+    """points (468, 3), the photo's readings (52,), the head's rotation (3, 3) in the photo."""
     own = own_expression(readings)
     opposite = -np.tensordot(own, basis.displacements_cm, 1)
     opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
     release = opposite + closing_lips_cm(points_cm + opposite)
-    return FaceShape(points_cm.astype(np.float32), release.astype(np.float32), basis.displacements_cm, own)
+    rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
+    return FaceShape(rest_cm, release.astype(np.float32), basis.displacements_cm, own, skin, view)

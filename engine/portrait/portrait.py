@@ -31,6 +31,7 @@ from engine.portrait.patches import (
     skin_alphas,
     snap_to_dark_line,
 )
+from engine.portrait.skin import Skin
 from engine.types import FaceMesh, Floats, Image
 
 BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
@@ -50,6 +51,7 @@ class FaceAssets:
     basis: ExpressionBasis
     canonical_cm: Floats  # (468, 3) the canonical face
     triangles: NDArray[np.integer]  # (898, 3) of its points
+    skin: Skin
     mouth: MouthInterior
 
     @classmethod
@@ -59,7 +61,7 @@ class FaceAssets:
             basis = ExpressionBasis(basis_cm, arrays["parted_cm"])
         mouth = MouthInterior.load(bundle.path("mouth_interior.npz"))
         canonical = CanonicalFace.load(bundle)
-        return cls(basis, canonical.points_cm, canonical.triangles, mouth)
+        return cls(basis, canonical.points_cm, canonical.triangles, Skin.of(canonical.triangles), mouth)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def build_portrait(
     mesh_px = (mesh.points_px - shift).astype(np.float32)
     pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
     points = control_points(mesh_px, pose, crop.width, crop.height)
-    shape = face_shape(to_head_frame(mesh_px[: top.FACE_POINTS], pose), mesh.blendshapes, assets.basis)
+    face_cm = to_head_frame(mesh_px[: top.FACE_POINTS], pose)
+    shape = face_shape(face_cm, mesh.blendshapes, assets.basis, assets.skin, pose.rotation)
     folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
     field = Interpolation(points.positions_px)

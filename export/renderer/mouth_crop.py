@@ -55,7 +55,8 @@ class DrawnMouth:
 
 def view_of_mouth(photo: Image, mesh: FaceMesh, assets: FaceAssets) -> MouthView:
     """The stored picture of one face: turned upright, 18 pixels per centimetre."""
-    shape = face_shape(to_head_frame(mesh.points_px[: top.FACE_POINTS], mesh.pose), mesh.blendshapes, assets.basis)
+    face_cm = to_head_frame(mesh.points_px[: top.FACE_POINTS], mesh.pose)
+    shape = face_shape(face_cm, mesh.blendshapes, assets.basis, assets.skin, mesh.pose.rotation)
     lips_px = mesh.pose.origin_px + mesh.pose.scale_px * mesh.pose.rotation @ lip_line_cm(shape)
     angle = np.arctan2(mesh.pose.rotation[1, 0], mesh.pose.rotation[0, 0])
     zoom = PX_PER_CM / mesh.pose.scale_px
