@@ -8,12 +8,14 @@ down by the muscle that makes it. Places are given on the canonical face, in cen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.mesh import BLENDSHAPES
+from engine.portrait.patches import rectangle_around, smooth_curve
 from engine.types import Floats
 
 REGIONS = (
@@ -26,13 +28,17 @@ REGIONS = (
     "eye_left",
 )
 SUPERSAMPLING = 2
-RIDGE_SHARE = 0.2  # skin beside a furrow bulges into the light
+RIDGE_WIDTH = 3  # of the skin beside a furrow that bulges into the light, as a multiple of the furrow's
 
 # Lines (x, y) on one half of the face, mirrored to the other; y is down, x away from the middle.
-FOREHEAD_HEIGHTS_CM = (-6.0, -6.7, -7.4)
 NASOLABIAL = ((1.75, 0.7), (2.15, 1.5), (2.6, 2.5), (2.95, 3.5), (3.05, 4.4))
+CHEEK_SLOPE = tuple((x + 0.22, y - 0.06) for x, y in NASOLABIAL)  # of the cheek that bulges over that fold
 GLABELLA = ((0.42, -3.0), (0.45, -3.8), (0.58, -4.7), (0.85, -5.6))
 CROWS_FEET = (((4.9, -3.1), (5.7, -3.7)), ((5.0, -2.7), (5.95, -2.75)), ((4.9, -2.3), (5.7, -1.8)))
+
+# Lines across the forehead, none of them straight or whole: how high, how strong.
+FOREHEAD_LINES = ((-5.7, 0.35), (-6.15, 1.0), (-6.75, 0.9), (-7.05, 0.3), (-7.5, 0.7))
+FOREHEAD_HALF_CM, FOREHEAD_WAVE_CM, FOREHEAD_BENDS = 3.8, 0.08, 9
 
 # Which blendshapes raise which fold, left and right together where they stand without a side.
 DRIVERS: dict[str, dict[str, float]] = {
@@ -67,21 +73,29 @@ def on_photo(places_cm: NDArray[np.float64], canonical_cm: Floats, mesh_px: Floa
     return np.asarray((weight[..., None] * moved).sum(1), np.float32)
 
 
-def line_mask(lines: Sequence[Floats], width: int, height: int, sigma_px: float) -> Floats:
-    """Soft dark lines with a bright rim, tapering at their ends -> (height, width), about 1 at their middle."""
+@dataclass(frozen=True)
+class Stroke:
+    """A line in the crop that gets stronger and weaker on its way."""
+
+    points_px: Floats  # (n, 2)
+    strengths: Floats  # (n,)
+
+
+def stroke_mask(strokes: Sequence[Stroke], width: int, height: int, sigma_px: float, ridge: float) -> Floats:
+    """Soft dark lines, tapering at their ends, with a bright rim of this share -> (height, width), 1 at most."""
     k = SUPERSAMPLING
     drawn = np.zeros((height * k, width * k), np.float32)
-    for line in lines:
-        points = (line + 0.5) * k - 0.5
-        for i in range(len(points) - 1):
-            taper = np.sin(np.pi * (i + 0.5) / (len(points) - 1)) ** 0.7
-            ends = np.round(points[i : i + 2] * 16).astype(int)
-            cv2.line(drawn, tuple(ends[0].tolist()), tuple(ends[1].tolist()), float(taper), 1, cv2.LINE_8, 4)
+    for stroke in strokes:
+        points = (stroke.points_px + 0.5) * k - 0.5
+        taper = np.sin(np.pi * (np.arange(len(points) - 1) + 0.5) / (len(points) - 1)) ** 0.7
+        for start, end, strength in zip(points, points[1:], taper * stroke.strengths[1:], strict=False):
+            ends = np.round(np.stack([start, end]) * 16).astype(int)
+            cv2.line(drawn, tuple(ends[0].tolist()), tuple(ends[1].tolist()), float(strength), 1, cv2.LINE_8, 4)
     drawn = np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     dark = cv2.GaussianBlur(drawn, (0, 0), max(0.6, sigma_px))
-    broad = cv2.GaussianBlur(drawn, (0, 0), max(1.2, 3 * sigma_px))
-    mask = dark / max(float(dark.max()), 1e-6) - RIDGE_SHARE * broad / max(float(broad.max()), 1e-6)
-    return np.asarray(mask / max(float(mask.max()), 1e-6), np.float32)
+    broad = cv2.GaussianBlur(drawn, (0, 0), max(1.2, RIDGE_WIDTH * sigma_px))
+    mask = dark / max(float(dark.max()), 1e-6) - ridge * broad / max(float(broad.max()), 1e-6)
+    return np.asarray(mask, np.float32)
 
 
 def dense(line: NDArray[np.float64], count: int = 24) -> NDArray[np.float64]:
@@ -90,24 +104,44 @@ def dense(line: NDArray[np.float64], count: int = 24) -> NDArray[np.float64]:
     return np.stack([np.interp(at, np.arange(len(line)), line[:, c]) for c in range(2)], 1)
 
 
+def forehead_lines() -> list[tuple[NDArray[np.float64], Floats]]:
+    """Points (40, 2) on the canonical face and strengths (40,) of each line; always the same ones."""
+    rng = np.random.default_rng(4)
+    x, bends = np.linspace(-1, 1, 40), np.linspace(-1, 1, FOREHEAD_BENDS)
+    lines = []
+    for height_cm, strength in FOREHEAD_LINES:
+        wave = smooth_curve(np.stack([bends, rng.normal(0, FOREHEAD_WAVE_CM, FOREHEAD_BENDS)], 1))
+        strengths = strength * np.interp(x, bends, rng.uniform(0.25, 1, FOREHEAD_BENDS))
+        across = FOREHEAD_HALF_CM * rng.uniform(0.75, 1) * x + rng.normal(0, 0.5)
+        down = height_cm + 0.03 * across**2 + np.interp(x, *wave.T)
+        lines.append((np.stack([across, down], 1), strengths.astype(np.float32)))
+    return lines
+
+
 def fold_map(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, width: int, height: int) -> Floats:
     """How much darker each pixel of the crop gets when its fold is at full strength, 0 to about 0.3 -> (h, w)."""
-    both = np.array([[1, 1], [-1, 1]])
 
-    def carried(line: Sequence[tuple[float, float]]) -> list[Floats]:
-        return [on_photo(dense(np.array(line)) * side, canonical_cm, mesh_px, px_per_cm) for side in both]
+    middle, half = (mesh_px.max(0) + mesh_px.min(0))[:2] / 2, np.ptp(mesh_px[:, :2], axis=0) / 2 + px_per_cm
+    face = rectangle_around(middle, (half[0], half[1], half[1]), width, height)  # folds fade within it
+    corner = np.array([face.x0, face.y0], np.float32)
 
-    x = np.linspace(-3.6, 3.6, 24)
-    forehead = [np.stack([x, y + 0.03 * x**2], 1) for y in FOREHEAD_HEIGHTS_CM]
-    parts = (
-        (carried(GLABELLA), 0.21, 0.3),
-        ([on_photo(line, canonical_cm, mesh_px, px_per_cm) for line in forehead], 0.09, 0.24),
-        (carried(NASOLABIAL), 0.20, 0.25),
-        ([line for foot in CROWS_FEET for line in carried(foot)], 0.07, 0.22),
+    def carried(points_cm: NDArray[np.float64], strengths: Floats | None = None) -> Stroke:
+        points_px = on_photo(points_cm, canonical_cm, mesh_px, px_per_cm) - corner
+        return Stroke(points_px, np.ones(len(points_px), np.float32) if strengths is None else strengths)
+
+    def both(line: Sequence[tuple[float, float]]) -> list[Stroke]:
+        return [carried(dense(np.array(line)) * [side, 1]) for side in (1, -1)]
+
+    parts = (  # strokes, how wide, how deep, how bright beside them
+        (both(GLABELLA), 0.21, 0.26, 0.2),
+        ([carried(*line) for line in forehead_lines()], 0.11, 0.21, 0.5),
+        (both(NASOLABIAL), 0.13, 0.14, 0.25),
+        (both(CHEEK_SLOPE), 0.32, 0.15, 0.0),
+        ([stroke for foot in CROWS_FEET for stroke in both(foot)], 0.08, 0.18, 0.3),
     )
     total = np.zeros((height, width), np.float32)
-    for lines, sigma_cm, depth in parts:
-        total += depth * line_mask(lines, width, height, sigma_cm * px_per_cm)
+    for strokes, sigma_cm, depth, ridge in parts:
+        total[face.slices] += depth * stroke_mask(strokes, face.width, face.height, sigma_cm * px_per_cm, ridge)
     return total
 
 

@@ -1,0 +1,67 @@
+"""Furrows lie where their muscles fold the skin, and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.mesh import BLENDSHAPES
+from engine.portrait import topology as top
+from engine.portrait.folds import REGIONS, fold_map, fold_strengths, forehead_lines
+from engine.portrait.portrait import FaceAssets
+from tests.perception import astronaut_mesh, bundle
+
+BETWEEN_BROWS, CHEEK, NOSE_TIP = 9, 50, 1
+
+
+def drawn(shift_px: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
+    """The map of the astronaut, (512, 512), and the mesh's points in it."""
+    mesh = astronaut_mesh()
+    points = mesh.points_px + np.array([*shift_px, 0], np.float32)
+    canonical_cm = FaceAssets.load(bundle()).canonical_cm
+    return fold_map(canonical_cm, points, mesh.pose.scale_px, 512, 512), points[: top.FACE_POINTS, :2]
+
+
+def at(folds: np.ndarray, place: np.ndarray) -> float:
+    """The strongest within 3 pixels."""
+    x, y = np.rint(place).astype(int)
+    return float(folds[y - 3 : y + 4, x - 3 : x + 4].max())
+
+
+def test_skin_folds_between_the_brows_and_not_on_cheeks_or_nose() -> None:
+    folds, points = drawn()
+    assert at(folds, points[BETWEEN_BROWS]) > 0.1
+    for smooth in (CHEEK, NOSE_TIP):
+        assert at(folds, points[smooth]) < 0.02
+
+
+def test_folds_stay_within_the_face_and_keep_skin_skin() -> None:
+    folds, points = drawn()
+    assert 0.1 < folds.max() < 0.5
+    outside = np.ones(folds.shape, bool)
+    (x0, y0), (x1, y1) = points.min(0).astype(int), points.max(0).astype(int)
+    outside[y0 - 40 : y1 + 40, x0 - 40 : x1 + 40] = False
+    assert not folds[outside].any()
+
+
+def test_folds_go_where_the_face_goes() -> None:
+    """By whole pixels, so that they are drawn alike."""
+    folds, _ = drawn()
+    moved, _ = drawn((12.0, 7.0))
+    np.testing.assert_allclose(moved[7:, 12:], folds[:-7, :-12], atol=2e-3)
+
+
+def test_forehead_lines_are_neither_straight_nor_even() -> None:
+    for line, strengths in forehead_lines():
+        bent = line[:, 1] - np.polyval(np.polyfit(*line.T, 2), line[:, 0])
+        assert np.abs(bent).max() > 0.03
+        assert np.ptp(strengths) > 0.2 * strengths.max()
+
+
+def test_each_fold_has_its_muscles() -> None:
+    rest = np.zeros((1, len(BLENDSHAPES)), np.float32)
+    assert not fold_strengths(rest).any()
+    for name, region in (("browInnerUp", "forehead_inner"), ("noseSneerLeft", "nasolabial_left")):
+        moved = rest.copy()
+        moved[0, BLENDSHAPES.index(name)] = 1
+        strengths = fold_strengths(moved)[0]
+        assert strengths.argmax() == REGIONS.index(region)
