@@ -9,7 +9,6 @@ colours are converted with libav's defaults.
 
 from __future__ import annotations
 
-import argparse
 import io
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +18,7 @@ import cv2
 import numpy as np
 
 from benchmarks.child import EMOTION, SEED
-from benchmarks.record import RESULTS, spread, timed, write
+from benchmarks.record import RESULTS, arguments, spread, timed, write
 from benchmarks.subject import SIDE_PX, check_clip, portrait_photo
 from engine import Engine
 from engine.motion.track import FPS
@@ -70,12 +69,7 @@ def measure(runs: int, side_px: int, frame_count: int, results: Path = RESULTS) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--side", type=int, default=SIDE_PX)
-    parser.add_argument("--frames", type=int, default=120)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=3, side=SIDE_PX, frames=120)
     measure(options.runs, options.side, options.frames, options.results)
 
 

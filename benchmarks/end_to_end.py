@@ -8,7 +8,6 @@ python -m benchmarks.end_to_end [--runs 3] [--side 1024] [--seconds 4] [--backen
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 import PIL.Image
 
 from benchmarks.child import EMOTION, ClipCost, run_clip
-from benchmarks.record import RESULTS, spread, write
+from benchmarks.record import RESULTS, arguments, spread, write
 from benchmarks.subject import FACES, SIDE_PX, check_clip, group_photo, portrait_photo
 from engine.motion.track import FPS
 from engine.types import Image
@@ -76,13 +75,7 @@ def measure(runs: int, side_px: int, seconds: float, results: Path = RESULTS, ba
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--side", type=int, default=SIDE_PX)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=3, side=SIDE_PX, seconds=4.0, backend="auto")
     measure(options.runs, options.side, options.seconds, options.results, options.backend)
 
 

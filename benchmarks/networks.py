@@ -7,14 +7,13 @@ The other backends' results are compared with ONNX Runtime's before they are tim
 
 from __future__ import annotations
 
-import argparse
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.child import EMOTION, SEED
-from benchmarks.record import RESULTS, spread, timed, write
+from benchmarks.record import RESULTS, arguments, spread, timed, write
 from benchmarks.subject import SIDE_PX, portrait_photo
 from engine import Engine
 from engine.backends import open_backend
@@ -76,11 +75,7 @@ def measure(runs: int, side_px: int, results: Path = RESULTS) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--side", type=int, default=SIDE_PX)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=10, side=SIDE_PX)
     measure(options.runs, options.side, options.results)
 
 

@@ -5,7 +5,6 @@ python -m benchmarks.stages [--runs 5] [--side 1024] [--frames 48] [--results FO
 
 from __future__ import annotations
 
-import argparse
 import io
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import numpy as np
 import PIL.Image
 
 from benchmarks.child import EMOTION, SEED
-from benchmarks.record import RESULTS, spread, timed, write
+from benchmarks.record import RESULTS, arguments, spread, timed, write
 from benchmarks.subject import SIDE_PX, check_clip, portrait_photo
 from engine import Engine
 from engine.media import encode
@@ -168,12 +167,7 @@ def measure(runs: int, side_px: int, frame_count: int, results: Path = RESULTS) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--side", type=int, default=SIDE_PX)
-    parser.add_argument("--frames", type=int, default=120)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=5, side=SIDE_PX, frames=120)
     measure(options.runs, options.side, options.frames, options.results)
 
 
