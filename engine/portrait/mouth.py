@@ -26,7 +26,10 @@ TEETH_BELOW_LIP_LINE_CM = 0.15  # more than in the mesh: parted lips usually sho
 BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
 DEPTH_SHADE = 0.2  # teeth and gums are this much darker where all around is skin
 SHADE_PX = 9  # of the square in which the warp looks for skin
-TOOTH, GUM, DARK = np.array([0.93, 0.90, 0.83]), np.array([0.52, 0.25, 0.24]), np.array([0.20, 0.07, 0.06])
+TOOTH, GUM, TONGUE = np.array([0.93, 0.90, 0.83]), np.array([0.52, 0.25, 0.24]), np.array([0.80, 0.47, 0.46])
+TONGUE_HALF_CM, TONGUE_BEHIND_CM = 2.0, 0.7  # how wide it is to each side, how far behind the front teeth it begins
+TONGUE_FADES_CM = (1.3, 3.7)  # behind the front teeth, into the dark
+DARK, DEEP, CHEEKS_CM = np.array([0.20, 0.07, 0.06]), 0.45, 2.4  # of the throat, and what of it is left in the middle
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
 def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats:
     """Colour of each vertex for white light from above and before the face, 0-1 -> (V, 3).
 
-    Deeper in the mouth less light arrives: it falls by half every one and a half centimetres behind the front teeth.
+    Deeper in the mouth less light arrives: it falls by half every one and a half centimetres behind the front teeth,
+    but later on the tongue, which lies open to it from above.
     """
     normal = normals(vertices_px, mesh.triangles)
     normal *= np.sign((normal * [0, 0, -1]).sum(1, keepdims=True)) + (normal[:, 2:] == 0)
@@ -72,10 +76,21 @@ def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats
     diffuse = np.clip(normal @ light, 0, 1)
     gloss = np.clip(normal @ (light + [0, 0, -1]) / np.linalg.norm(light + [0, 0, -1]), 0, 1) ** 40
     depth_cm = (vertices_px[:, 2] - vertices_px[mesh.is_tooth, 2].min()) / px_per_cm
-    reach = 0.5 ** np.clip((depth_cm - 0.6) / 1.5, 0, None)
-    albedo = np.where(mesh.is_tooth[:, None], TOOTH, GUM)
+    tongue = tongue_share(mesh)
+    fading = np.clip((TONGUE_FADES_CM[1] - depth_cm) / np.ptp(TONGUE_FADES_CM), 0, 1)
+    behind_cm = np.clip(depth_cm - 0.6, 0, None)
+    reach = (1 - tongue) * 0.5 ** (behind_cm / 1.5) + tongue * fading * 0.5 ** (behind_cm / 4)
+    blush = 1 + (BLUSH - 1) * (1 - 0.5 * tongue[:, None])
+    albedo = np.where(mesh.is_tooth[:, None], TOOTH, GUM + tongue[:, None] * (TONGUE - GUM))
     bright = (0.72 + 0.33 * diffuse)[:, None] * albedo + np.where(mesh.is_tooth, 0.10, 0.05)[:, None] * gloss[:, None]
-    return np.asarray(bright * reach[:, None] ** BLUSH, np.float32)
+    return np.asarray(bright * reach[:, None] ** blush, np.float32)
+
+
+def tongue_share(mesh: MouthInterior) -> Floats:
+    """1 where a vertex (V,) is the tongue's, 0 elsewhere; gums lead over into it."""
+    beside = np.clip((TONGUE_HALF_CM - np.abs(mesh.vertices_cm[:, 0])) / 0.5, 0, 1)
+    behind = np.clip((mesh.vertices_cm[:, 2] - mesh.vertices_cm[mesh.is_tooth, 2].min() - TONGUE_BEHIND_CM) / 0.4, 0, 1)
+    return np.asarray(np.where(mesh.is_lower & ~mesh.is_tooth, beside * behind, 0), np.float32)
 
 
 def rasterise(vertices_px: Floats, colours: Floats, triangles: NDArray[np.int64], rectangle: Rectangle) -> Floats:
@@ -126,14 +141,20 @@ def mouth_textures(
     upper = mesh.triangles[~mesh.is_lower[mesh.triangles].any(1) & ~behind_teeth(mesh)]
     colours = shaded(mesh, vertices_px, px_per_cm) * white
     colours[mesh.is_tooth] *= tone(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle))
-    back = np.broadcast_to((*(DARK * white), 1.0), (rectangle.height, rectangle.width, 4))
     layers = [
-        back,
+        throat(white, vertices_px[mesh.is_tooth, 0].mean() - rectangle.x0, px_per_cm, rectangle),
         rasterise(vertices_px, colours, lower, rectangle),
         continued(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle)),
         shown * np.concatenate([own, shown], 2),
     ]
     return np.ascontiguousarray(np.stack(layers).transpose(0, 3, 1, 2), np.float32)
+
+
+def throat(white: Floats, middle_px: float, px_per_cm: float, rectangle: Rectangle) -> Floats:
+    """The dark behind it all (h, w, 4): cheeks catch some light, the middle hardly any."""
+    aside = np.clip(np.abs(np.arange(rectangle.width) - middle_px) / (CHEEKS_CM * px_per_cm), 0, 1) ** 2
+    row = np.concatenate([(DEEP + (1 - DEEP) * aside)[:, None] * DARK * white, np.ones((rectangle.width, 1))], 1)
+    return np.asarray(np.broadcast_to(row, (rectangle.height, rectangle.width, 4)), np.float32)
 
 
 def behind_teeth(mesh: MouthInterior) -> NDArray[np.bool_]:
