@@ -61,17 +61,26 @@ class Skin:
         found = moved.transpose(1, 2, 0).astype(np.float32)  # (468, 2, T)
         limits = [_limits(rest, group) for group in self.groups]
         for _ in range(ROUNDS):
-            for (first, second), share, (along, room) in zip(
-                (group.T for group in self.groups), self.shares, limits, strict=True
-            ):
-                against = found[second] - found[first]
-                stretch = np.maximum((against * along).sum(1, keepdims=True), 0)
-                against -= stretch * along
-                size = np.sqrt((against * against).sum(1, keepdims=True))
-                against *= np.maximum(0, 1 - room / np.maximum(size, 1e-6))
-                found[first] += share[:, :1, None] * against
-                found[second] -= share[:, 1:, None] * against
+            settled = True
+            for pairs, shares, limit in zip(self.groups, self.shares, limits, strict=True):
+                settled &= not _pushed_apart(found, pairs, shares, limit)
+            if settled:
+                break
         return np.asarray(found.transpose(2, 0, 1))
+
+
+def _pushed_apart(found: Floats, pairs: NDArray[np.intp], shares: Floats, limits: tuple[Floats, Floats]) -> bool:
+    """Moves pairs of found (468, 2, T) that ask for too much; whether there was one."""
+    (first, second), (along, room) = pairs.T, limits
+    against = found[second] - found[first]
+    against -= np.maximum((against * along).sum(1, keepdims=True), 0) * along
+    size = np.sqrt((against * against).sum(1, keepdims=True))
+    if (size <= room).all():
+        return False
+    against *= np.maximum(0, 1 - room / np.maximum(size, 1e-6))
+    found[first] += shares[:, :1, None] * against
+    found[second] -= shares[:, 1:, None] * against
+    return True
 
 
 def _limits(rest: Floats, pairs: NDArray[np.intp]) -> tuple[Floats, Floats]:
