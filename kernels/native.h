@@ -119,4 +119,17 @@ struct MienPlanes {
 
 // BT.709 in limited range. Returns 0, 1 where there isn't enough memory, or 2 for odd sizes.
 MIEN_EXPORT int mien_to_yuv420(const MienPlanes *planes);
+
+// Displacements of points in the picture's plane, and pairs of them that hold each other.
+struct MienSkin {
+    const std::int32_t *pairs; // count x 2, of two different points each
+    const float *shares;       // count x 2, of what is too much, by which each of a pair gives way
+    const float *along;        // count x 2, from the first to the second one at rest, of length 1
+    const float *room;         // count: what they may move against each other
+    float *found;              // points x 2 x frames, changed
+    std::int32_t count, frames, rounds;
+};
+
+// Pushes pairs apart, one after the other, for so many rounds or until nothing moves.
+MIEN_EXPORT void mien_relax_skin(const MienSkin *skin);
 }

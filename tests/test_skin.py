@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from engine.mesh import BLENDSHAPES, CanonicalFace
+from engine.native import available
+from engine.portrait import skin
 from engine.portrait import topology as top
 from engine.portrait.expression import ExpressionBasis
 from engine.portrait.portrait import FaceAssets
@@ -40,7 +42,7 @@ def moved(weights: dict[str, float], share: float = 1.0) -> np.ndarray:
 
 def strain(displacement: np.ndarray) -> float:
     """How far points move against each other, but for stretching, of their distance: from 1 on the picture folds."""
-    first, second = np.concatenate(assets().skin.groups).T
+    first, second = assets().skin.pairs.T
     edge = rest()[second] - rest()[first]
     length = np.linalg.norm(edge, axis=1, keepdims=True)
     against = displacement[0, second] - displacement[0, first]
@@ -94,6 +96,15 @@ def test_a_frame_does_not_depend_on_those_beside_it() -> None:
     np.testing.assert_array_equal(together[1:2], assets().skin.relaxed(clip[1:2], rest()))
 
 
+@pytest.mark.skipif(not available(), reason="the native library isn't built")
+@pytest.mark.parametrize("share", [0.1, 1.0, 3.0])
+def test_native_code_does_what_numpy_does(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = np.concatenate([moved(ANGER, share), moved(DISGUST, share), moved(ANGER, 0.5 * share)])
+    native = assets().skin.relaxed(clip, rest())
+    monkeypatch.setattr(skin, "relax_skin", lambda *arrays, rounds: False)
+    np.testing.assert_allclose(native, assets().skin.relaxed(clip, rest()), atol=1e-4)
+
+
 def test_triangles_without_neighbours_hold_their_own_corners() -> None:
-    pairs = np.concatenate(Skin.of(np.array([[5, 4, 45]])).groups)
+    pairs = Skin.of(np.array([[5, 4, 45]])).pairs
     assert sorted(map(tuple, pairs.tolist())) == [(4, 5), (4, 45), (5, 45)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.native.layered_warp import NativeWarp
 from engine.native.library import available
+from engine.native.skin import relax_skin
 from engine.native.yuv import to_yuv420
 
-__all__ = ["NativeWarp", "available", "to_yuv420"]
+__all__ = ["NativeWarp", "available", "relax_skin", "to_yuv420"]

@@ -97,6 +97,21 @@ class Planes(ctypes.Structure):
     )
 
 
+class Skin(ctypes.Structure):
+    """MienSkin."""
+
+    _fields_ = (
+        ("pairs", ctypes.c_void_p),
+        ("shares", ctypes.c_void_p),
+        ("along", ctypes.c_void_p),
+        ("room", ctypes.c_void_p),
+        ("found", ctypes.c_void_p),
+        ("count", ctypes.c_int32),
+        ("frames", ctypes.c_int32),
+        ("rounds", ctypes.c_int32),
+    )
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The library, None where it wasn't built; one that can't be used is reported once."""
@@ -123,6 +138,8 @@ def load(path: Path) -> ctypes.CDLL:
         raise ValueError("it is of another version")
     found.mien_layered_warp.argtypes = (ctypes.POINTER(Warp), ctypes.c_int)
     found.mien_to_yuv420.argtypes = (ctypes.POINTER(Planes),)
+    found.mien_relax_skin.argtypes = (ctypes.POINTER(Skin),)
+    found.mien_relax_skin.restype = None
     return found
 
 

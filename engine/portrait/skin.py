@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.native import relax_skin
 from engine.portrait import topology as top
 from engine.types import Floats
 
@@ -36,8 +37,9 @@ APART = (*EYES, LIPS | set(top.AROUND_MOUTH_CORNERS), set(top.FACE_OVAL))  # wit
 class Skin:
     """What holds points of any face to each other."""
 
-    groups: tuple[NDArray[np.intp], ...]  # (m, 2) each: pairs of points, no point twice
-    shares: tuple[Floats, ...]  # (m, 2) each: of what is too much, by which each of a pair gives way
+    pairs: NDArray[np.int32]  # (m, 2) of the mesh's points
+    shares: Floats  # (m, 2) of what is too much, by which each of a pair gives way
+    groups: tuple[slice, ...]  # of pairs in which no point comes twice
 
     @classmethod
     def of(cls, triangles: NDArray[np.integer]) -> Skin:
@@ -46,53 +48,49 @@ class Skin:
         readiness[list(LIPS)] = SOFT
         readiness[list(set.union(*EYES))] = FIRM
         groups = _without_repeats(sorted(set(_neighbours(triangles))))
-        shares = []
-        for group in groups:
-            ready = readiness[group]
-            give = ready * ready.max(1, keepdims=True) / ready.sum(1, keepdims=True)  # two firm points stay together
-            shares.append((OVERSHOOT * give).astype(np.float32))
-        return cls(groups, tuple(shares))
+        pairs = np.array([pair for group in groups for pair in group], np.int32)
+        ready = readiness[pairs]
+        shares = (
+            OVERSHOOT * ready * ready.max(1, keepdims=True) / ready.sum(1, keepdims=True)
+        )  # of two firm ones: little
+        ends = np.cumsum([0, *map(len, groups)]).tolist()
+        return cls(pairs, shares.astype(np.float32), tuple(map(slice, ends, ends[1:])))
 
     def relaxed(self, moved: Floats, rest: Floats) -> Floats:
         """Displacements (T, 468, 2) in the picture's plane, of points that lay at rest (468, 2), in centimetres.
 
         What a pair is allowed is a convex set, to which it is projected, pair after pair: that always settles.
         """
-        found = moved.transpose(1, 2, 0).astype(np.float32)  # (468, 2, T)
-        limits = [_limits(rest, group) for group in self.groups]
-        for _ in range(ROUNDS):
-            settled = True
-            for pairs, shares, limit in zip(self.groups, self.shares, limits, strict=True):
-                settled &= not _pushed_apart(found, pairs, shares, limit)
-            if settled:
-                break
+        found = np.array(moved.transpose(1, 2, 0), np.float32, order="C")  # (468, 2, T)
+        apart = (rest[self.pairs[:, 1]] - rest[self.pairs[:, 0]]).astype(np.float32)
+        length = np.linalg.norm(apart, axis=1)
+        along, room = apart / np.maximum(length, 1e-6)[:, None], GIVE * np.maximum(length, SHORTEST_CM)
+        if not relax_skin(found, self.pairs, self.shares, along, room, rounds=ROUNDS):
+            self.relax(found, along, room)
         return np.asarray(found.transpose(2, 0, 1))
 
-
-def _pushed_apart(found: Floats, pairs: NDArray[np.intp], shares: Floats, limits: tuple[Floats, Floats]) -> bool:
-    """Moves pairs of found (468, 2, T) that ask for too much; whether there was one."""
-    (first, second), (along, room) = pairs.T, limits
-    against = found[second] - found[first]
-    against -= np.maximum((against * along).sum(1, keepdims=True), 0) * along
-    size = np.sqrt((against * against).sum(1, keepdims=True))
-    if (size <= room).all():
-        return False
-    against *= np.maximum(0, 1 - room / np.maximum(size, 1e-6))
-    found[first] += shares[:, :1, None] * against
-    found[second] -= shares[:, 1:, None] * against
-    return True
-
-
-def _limits(rest: Floats, pairs: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Direction (m, 2, 1) from a pair's first point to its second one, and what they may move (m, 1, 1)."""
-    apart = rest[pairs[:, 1]] - rest[pairs[:, 0]]
-    length = np.linalg.norm(apart, axis=1, keepdims=True)
-    along, room = apart / np.maximum(length, 1e-6), GIVE * np.maximum(length, SHORTEST_CM)
-    return along[..., None].astype(np.float32), room[..., None].astype(np.float32)
+    def relax(self, found: Floats, along: Floats, room: Floats) -> None:
+        """What kernels/skin.cpp does, by groups: changes found (468, 2, T); along (m, 2), room (m,)."""
+        for _ in range(ROUNDS):
+            settled = True
+            for group in self.groups:
+                first, second = self.pairs[group].T
+                axis, shares = along[group, :, None], self.shares[group, :, None]
+                against = found[second] - found[first]
+                against -= np.maximum((against * axis).sum(1, keepdims=True), 0) * axis
+                size = np.sqrt((against * against).sum(1))
+                if (size <= room[group, None]).all():
+                    continue
+                settled = False
+                against *= np.maximum(0, 1 - room[group, None] / np.maximum(size, 1e-6))[:, None]
+                found[first] += shares[:, :1] * against
+                found[second] -= shares[:, 1:] * against
+            if settled:
+                break
 
 
-def _without_repeats(pairs: Iterable[tuple[int, int]]) -> tuple[NDArray[np.intp], ...]:
-    """Splits pairs into groups in which no point comes twice, so that all of a group can be moved at once."""
+def _without_repeats(pairs: Iterable[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Groups of pairs in which no point comes twice, so that all of a group can be moved at once."""
     groups: list[list[tuple[int, int]]] = []
     seen: list[set[int]] = []
     for pair in pairs:
@@ -102,7 +100,7 @@ def _without_repeats(pairs: Iterable[tuple[int, int]]) -> tuple[NDArray[np.intp]
             seen.append(set())
         groups[group].append(pair)
         seen[group].update(pair)
-    return tuple(np.array(group) for group in groups)
+    return groups
 
 
 def _neighbours(triangles: NDArray[np.integer]) -> Iterator[tuple[int, int]]:
