@@ -16,11 +16,12 @@ from export.manifest import write_manifest_row
 from export.motion.blinks import CHANCES, draw_blinks
 from export.motion.network import MotionModel, flow
 from export.motion.performer import DETAILS, Performer, within_quiet_ends
-from export.motion.score import CHANNELS, KNOT_FPS, Scale
+from export.motion.score import CHANNELS, KNOT_FPS, SHAPE_CHANNELS, Scale
 from export.motion.style import STYLE_SIZE
 from export.motion.train import about
 
 FLOW_STEPS = 2
+BREADTH = 1.12  # of the noise that heads and eyes start from: so few steps lose a tenth of their spread
 INPUTS = ("noise", "emotions", "intensity", "seconds", "style", "own", "pose_deg")
 OUTPUTS = ("blendshapes", "release", "rotation_deg", "shift_cm", "gaze_deg", "body_cm")
 
@@ -31,6 +32,9 @@ class MotionNetwork(nn.Module):
     def __init__(self, model: MotionModel, scale: Scale, steps: int = FLOW_STEPS) -> None:
         super().__init__()
         self.model, self.performer, self.steps = model, Performer(scale), steps
+        breadth = torch.ones(CHANNELS, 1)
+        breadth[SHAPE_CHANNELS:] = BREADTH
+        self.register_buffer("breadth", breadth)
 
     def forward(
         self,
@@ -51,7 +55,7 @@ class MotionNetwork(nn.Module):
         clock = torch.stack([0 * clip + time / 5 - 1, (clip - time) / 5 - 1, 2 * time / clip - 1], 1)
         started, details, chances = noise.split([CHANNELS, DETAILS, CHANCES], 1)
         wishes = torch.cat([emotions, clock], 1)
-        score = flow(self.model.field, started, wishes, about(style, own, pose), self.steps)
+        score = flow(self.model.field, self.breadth * started, wishes, about(style, own, pose), self.steps)
         odds = self.model.blinks(score, wishes, style)
         blinks = draw_blinks(odds, chances, within_quiet_ends(time[0], seconds))
         asked = (emotions.flatten(1).amax(1) > 0).to(noise.dtype)  # a neutral face keeps the photo's expression

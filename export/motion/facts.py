@@ -2,9 +2,9 @@
 
 Action units and their percentages: Ekman and Friesen's EMFACS and Du, Tao and Martinez (PNAS 2014). Onset times:
 Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own, set by
-looking at people of the training set; for anger an expression classifier also read some dozens of hand-made variants on
-such people, so that its reading of anger is no independent measure. A weight above 1 exaggerates the basis, whose
-shapes are moderate ones.
+looking at people of the training set; for anger and disgust an expression classifier also read some dozens of hand-made
+variants on such people, so that its reading of these two is no independent measure. A weight above 1 exaggerates the
+basis, whose shapes are moderate ones.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ PERFORMED: Mapping[str, Emotion] = {
     "anger": Emotion(
         units=(
             Unit({"browDown": 2.1, "browInnerUp": -0.95, "browOuterUp": 0.3}),
-            Unit({"noseSneer": 1.05, "mouthUpperUp": 0.4}),
-            Unit({"eyeSquint": 1.3}),
-            Unit({"mouthLowerDown": 0.95, "mouthFrown": 1.2, "jawOpen": 0.46, "mouthFunnel": 0.1}),
+            Unit({"noseSneer": 1.0, "mouthUpperUp": 0.4}),
+            Unit({"eyeSquint": 1.5}),
+            Unit({"mouthLowerDown": 1.1, "mouthFrown": 1.4, "jawOpen": 0.52, "mouthFunnel": 0.2}),
             Unit({"mouthLowerDown": 0.1, "mouthStretch": 0.2}, 0.5),
             Unit({"jawForward": 0.4}, 0.3),
         ),
@@ -107,9 +107,9 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "sadness": Emotion(
         units=(
-            Unit({"browInnerUp": 1.8, "browDown": 0.4}),
-            Unit({"mouthFrown": 1.6, "mouthShrugLower": 0.6}),
-            Unit({"eyeSquint": 0.4}),
+            Unit({"browInnerUp": 2.0, "browDown": 0.4}),
+            Unit({"mouthFrown": 1.4, "mouthShrugLower": 0.7}),
+            Unit({"eyeSquint": 0.5}),
             Unit({"mouthShrugLower": 0.35, "mouthPress": 0.2}, 0.67),
             Unit({"cheekSquint": 0.3}, 0.5),
         ),
@@ -127,9 +127,9 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "disgust": Emotion(
         units=(
-            Unit({"noseSneer": 1.6, "mouthUpperUp": 0.7}),
+            Unit({"noseSneer": 1.4, "mouthUpperUp": 0.55}),
             Unit({"mouthFrown": 0.7, "mouthShrugLower": 0.5, "mouthLowerDown": 0.2}),
-            Unit({"browDown": 1.0, "eyeSquint": 1.4}),
+            Unit({"browDown": 0.9, "eyeSquint": 1.4}),
             Unit({"cheekSquint": 0.7}, 0.8),
             Unit({"browDown": 0.3}, 0.31),
         ),
