@@ -14,6 +14,7 @@ from engine.backends import Runner
 from engine.composite import render_frames
 from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
+from engine.portrait.mouth import MouthInterior, shaded, throat, tongue_share
 from engine.portrait.mouth_frame import HEIGHT, PX_PER_CM, WIDTH, MouthFrame
 from engine.portrait.own_teeth import LEAST_CM, RIM_CM, continued, own_teeth, tone
 from engine.portrait.patches import Rectangle
@@ -213,6 +214,25 @@ def test_drawn_teeth_take_the_tone_of_those_they_replace() -> None:
     drawn = np.full((8, 8, 3), 255.0, np.float32)
     drawn[2:5] = 1.25 * 0.6 * 255
     np.testing.assert_allclose(drawn[3, 3] * tone_of_teeth(crop, drawn)[0, 0], 0.6 * 255, rtol=1e-3)
+
+
+def test_deep_in_the_mouth_it_is_dark_but_for_the_tongue() -> None:
+    mesh = MouthInterior.load(bundle().path("mouth_interior.npz"))
+    colours, tongue = shaded(mesh, 20 * mesh.vertices_cm, 20.0), tongue_share(mesh)
+    depth_cm = mesh.vertices_cm[:, 2] - mesh.vertices_cm[mesh.is_tooth, 2].min()
+    near, far = np.abs(depth_cm - 1.5) < 0.3, np.abs(depth_cm - 3.2) < 0.3
+    flesh = ~mesh.is_tooth
+    assert colours[near & (tongue == 1)].mean() > 1.5 * colours[near & flesh & (tongue == 0)].mean()
+    assert colours[far & (tongue == 1)].mean() < 0.4 * colours[near & (tongue == 1)].mean()
+    assert tongue[mesh.is_tooth | ~mesh.is_lower].max() == 0
+
+
+def test_the_throat_is_darkest_in_the_middle() -> None:
+    dark = throat(np.array([200.0, 190.0, 180.0], np.float32), 60.0, 20.0, Rectangle(0, 0, 120, 50))
+    assert dark.shape == (50, 120, 4)
+    assert (dark[..., 3] == 1).all()
+    assert (np.diff(dark[0, 60:, :3], axis=0) >= 0).all()
+    assert dark[0, 119].sum() > 1.5 * dark[0, 60].sum()
 
 
 def gap(height_cm: float, px_per_cm: float = 20.0) -> np.ndarray:
