@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import av
+import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
@@ -30,10 +31,13 @@ DEFAULT: Final = Encoding()
 THREADS: Final = 1  # with more, the same frames were once seen to give other bytes
 QUEUE_FRAMES: Final = 8  # drawn, not yet encoded: a whole batch, so that the next one is drawn meanwhile
 AVCOL_SPC_BT709: Final = 1  # libav's number for the stream; swscale's `Colorspace.ITU709` is the same matrix
-# SVT-AV1 is left out: once it had run in a process, x264 there now and then gave other bytes for the same frames.
+# SVT-AV1 was left out when x264's bytes wavered beside it (below), and wasn't tried again.
 ENCODERS: Final = {"h264": "libx264", "hevc": "libx265"}
+CPU_AVX_512F: Final = 13  # OpenCV's number for these instructions
+# x264's macroblock tree for them now and then gives other bytes for the same frames; older instructions don't.
+WITHOUT_AVX_512: Final = {"x264-params": "asm=avx2"} if cv2.checkHardwareSupport(CPU_AVX_512F) else {}
 OPTIONS: Final = {
-    "h264": {"preset": "veryfast"},
+    "h264": {"preset": "veryfast"} | WITHOUT_AVX_512,
     "hevc": {"preset": "veryfast", "x265-params": "log-level=none:pools=1:frame-threads=1"},
 }
 # Without these, swscale drops half of the colour samples before it averages them, and rounds down.
