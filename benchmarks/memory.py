@@ -20,6 +20,7 @@ from benchmarks.subject import SIDE_PX, check_clip, portrait_photo
 from engine.motion.track import FPS
 
 LENGTHS = (2.0, 10.0)
+RUNS = 3  # the smallest peak counts: how threads meet while a photo is taken apart moves it by a tenth
 
 
 def measure(side_px: int, group: Path | None = None, results: Path = RESULTS) -> Path:
@@ -29,7 +30,7 @@ def measure(side_px: int, group: Path | None = None, results: Path = RESULTS) ->
         picture, clip = Path(folder) / "photo.png", Path(folder) / "clip.mp4"
         PIL.Image.fromarray(photo).save(picture)
         for seconds in LENGTHS:
-            peaks[seconds] = run_clip(picture, clip, seconds).peak_mb
+            peaks[seconds] = min(run_clip(picture, clip, seconds).peak_mb for _ in range(RUNS))
             check_clip(clip, photo, round(seconds * FPS))
         crowd = run_clip(group, clip, LENGTHS[0]) if group is not None else None
     found: dict[str, Any] = {f"peak_mb_{seconds:g}_seconds": round(peak, 1) for seconds, peak in peaks.items()}
