@@ -20,7 +20,7 @@ from engine.backends import open_backend
 from engine.backends.base import Array
 from engine.backends.onnx_runtime import OnnxRuntimeRunner
 from engine.bundle import Bundle
-from engine.errors import BackendError
+from engine.errors import BackendError, MissingExtraError
 
 BACKENDS = ("onnxruntime", "openvino")
 LOOSE, LOOSE_INTEGERS = 1e-2, 0.1  # of the largest number that a network gives; integers are rounded elsewhere
@@ -57,7 +57,7 @@ def measure(runs: int, side_px: int, results: Path = RESULTS) -> Path:
     for name in BACKENDS:
         try:
             backend = open_backend(name)
-        except BackendError as error:
+        except (BackendError, MissingExtraError) as error:
             print(f"{name} is left out: {error}")
             continue
         for model, arrays in calls.items():
