@@ -2,9 +2,9 @@
 
 Action units and their percentages: Ekman and Friesen's EMFACS and Du, Tao and Martinez (PNAS 2014). Onset times:
 Krumhuber and Kappas 2005; Schmidt et al. 2006. Blink rates: Maffei and Angrilli 2019. Amplitudes are our own, set by
-looking at people of the training set; for anger and disgust an expression classifier also read some dozens of hand-made
-variants on such people, so that its reading of these two is no independent measure. A weight above 1 exaggerates the
-basis, whose shapes are moderate ones.
+looking at people of the training set; for anger, disgust and sadness an expression classifier also read some dozens of
+hand-made variants on such people, so that its reading of these is no independent measure. A weight above 1 exaggerates
+the basis, whose shapes are moderate ones.
 """
 
 from __future__ import annotations
