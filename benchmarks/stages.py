@@ -1,6 +1,6 @@
 """Where the time goes: milliseconds a photo for reading it and taking it apart, and a frame for drawing and encoding.
 
-python -m benchmarks.stages [--runs 5] [--side 1024] [--frames 48] [--results FOLDER]
+python -m benchmarks.stages [--runs 5] [--side 1024] [--frames 120] [--results FOLDER]
 """
 
 from __future__ import annotations

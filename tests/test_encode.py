@@ -109,7 +109,7 @@ def test_same_frames_same_bytes(tmp_path: Path) -> None:
 
 
 def test_same_frames_same_bytes_again_and_again() -> None:
-    """Once networks had run in a process, x264 gave other bytes in up to one of a hundred encodings of such frames."""
+    """Once networks had run in a process, x264 gave other bytes in up to one of twenty encodings of such frames."""
     session = OnnxRuntimeBackend().open(Bundle.default().path("segment.onnx"))
     session(image=np.zeros((1, 3, 256, 256), np.float32))
     random = np.random.default_rng(0)

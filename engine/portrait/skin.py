@@ -1,4 +1,4 @@
-"""Skin gives way: no expression presses it together, or shears it, so far that the picture would fold.
+"""Skin gives way before an expression presses it together, or shears it, so far that the picture would fold.
 
 Strain limiting (Provot 1995, "Deformation constraints in a mass-spring model") by relaxation: two points that would
 come too near each other, or slide past each other, push each other apart, and so on through the mesh. A brow that comes
@@ -50,16 +50,15 @@ class Skin:
         groups = _without_repeats(sorted(set(_neighbours(triangles))))
         pairs = np.array([pair for group in groups for pair in group], np.int32)
         ready = readiness[pairs]
-        shares = (
-            OVERSHOOT * ready * ready.max(1, keepdims=True) / ready.sum(1, keepdims=True)
-        )  # of two firm ones: little
+        shares = OVERSHOOT * ready * ready.max(1, keepdims=True) / ready.sum(1, keepdims=True)
         ends = np.cumsum([0, *map(len, groups)]).tolist()
         return cls(pairs, shares.astype(np.float32), tuple(map(slice, ends, ends[1:])))
 
     def relaxed(self, moved: Floats, rest: Floats) -> Floats:
         """Displacements (T, 468, 2) in the picture's plane, of points that lay at rest (468, 2), in centimetres.
 
-        What a pair is allowed is a convex set, to which it is projected, pair after pair: that always settles.
+        What a pair is allowed is a convex set, to which it is projected, pair after pair, which
+        converges. So few rounds leave the strongest expressions a little beyond it.
         """
         found = np.array(moved.transpose(1, 2, 0), np.float32, order="C")  # (468, 2, T)
         apart = (rest[self.pairs[:, 1]] - rest[self.pairs[:, 0]]).astype(np.float32)
