@@ -155,15 +155,31 @@ def distance(motions: Sequence[Motion]) -> float:
     return mean([float(np.sqrt(((a - b) ** 2).mean(0).sum())) for a, b in combinations(tracks, 2)])
 
 
+def correlations(a: Floats, b: Floats) -> list[float]:
+    """Of the columns of two tracks that move in both, as they are."""
+    moving = np.flatnonzero((a.std(0) > 0.02) & (b.std(0) > 0.02))
+    return [float(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i in moving]
+
+
 def head_correlation(motions: Sequence[Motion]) -> float:
-    """Mean over axes and pairs of clips, as they are, of the heads' rotations."""
-    found = []
-    for a, b in zip(motions[::2], motions[1::2], strict=False):
-        for i in range(3):
-            x, y = a.rotation_deg[:, i], b.rotation_deg[:, i]
-            if min(x.std(), y.std()) > 0.02:
-                found.append(float(np.corrcoef(x, y)[0, 1]))
-    return mean(found)
+    """Mean over axes and pairs of clips of the heads' rotations."""
+    pairs = zip(motions[::2], motions[1::2], strict=False)
+    return mean([r for a, b in pairs for r in correlations(a.rotation_deg, b.rotation_deg)])
+
+
+def face_correlation(a: Motion, b: Motion) -> float:
+    """Mean over the blendshapes of two faces; nan where none moves in both."""
+    return mean(correlations(a.blendshapes[:, EXPRESSION], b.blendshapes[:, EXPRESSION]))
+
+
+def together(pairs: Sequence[Sequence[Motion]]) -> dict[str, float]:
+    """How far two faces of one photo move in step; each pair is of another seed."""
+    faces = np.array([face_correlation(a, b) for a, b in pairs])
+    return {
+        "correlation_of_faces": float(faces.mean()),
+        "share_below_0.3": float((faces < 0.3).mean()),
+        "correlation_of_heads": mean([r for a, b in pairs for r in correlations(a.rotation_deg, b.rotation_deg)]),
+    }
 
 
 def table(rows: Mapping[str, Mapping[str, float | list[float]]]) -> str:

@@ -24,6 +24,13 @@ def perform(wanted: Wanted, seconds: float, intensity: float, seed: int, face: i
     return made[face]
 
 
+def perform_together(wanted: Wanted, seconds: float, seed: int, faces: int) -> list[Motion]:
+    """What the faces of one photo do that are all asked for the same."""
+    scripts = dict.fromkeys(range(faces), Script.parse(wanted, seconds))
+    shown = dict.fromkeys(scripts, NOTHING_SHOWN)
+    return list(generator().generate(scripts, shown, seconds=seconds, intensity=1.0, seed=seed).values())
+
+
 def random_motion(frames: int = 240, seed: int = 0) -> Motion:
     """Every track moves, from the first frame on."""
     rng = np.random.default_rng(seed)

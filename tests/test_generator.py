@@ -1,5 +1,5 @@
 """What the generator promises whatever is inside of it: starts at the photo, keeps to the script, same arguments same
-numbers, and a face performs alike whatever the others do."""
+numbers, and a face performs alike whatever the others show."""
 
 from __future__ import annotations
 
@@ -41,11 +41,16 @@ def test_same_arguments_same_numbers() -> None:
     assert not same(one_face(TIMELINE), one_face(TIMELINE, seed=8))
 
 
-def test_a_face_performs_alike_whatever_the_others_do() -> None:
-    """But for the last digits, which the size of a batch may change."""
-    alone, among = generate({1: "joy"})[1], generate({0: "fear", 1: "joy", 2: TIMELINE})[1]
-    for name, track in alone.tracks().items():
-        np.testing.assert_allclose(track, among.tracks()[name], atol=1e-4)
+@pytest.mark.parametrize(
+    ("others", "more"),
+    [({}, {0: "neutral", 2: TIMELINE}), ({0: "fear"}, {0: {"anger": 0.6}, 2: "neutral"})],
+    ids=["alone", "in company"],
+)
+def test_a_face_performs_alike_whatever_the_others_show(others: dict[int, Wanted], more: dict[int, Wanted]) -> None:
+    """But for the last digits, which the size of a batch may change. In company it takes turns."""
+    few, many = generate({1: "joy", **others})[1], generate({1: "joy", **more})[1]
+    for name, track in few.tracks().items():
+        np.testing.assert_allclose(track, many.tracks()[name], atol=1e-4)
 
 
 def test_a_mix_shows_a_part_of_each_emotion() -> None:

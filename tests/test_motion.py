@@ -7,10 +7,21 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from benchmarks.motion_figures import EXPRESSION, blinks_of, figures, saccades_of, side_delays_ms, strength
+from benchmarks.motion_figures import (
+    EXPRESSION,
+    blinks_of,
+    correlations,
+    face_correlation,
+    figures,
+    saccades_of,
+    side_delays_ms,
+    strength,
+)
 from engine.motion.emotions import EMOTIONS
+from engine.motion.ensemble import in_turn
+from engine.motion.script import Script
 from engine.motion.track import FPS, Motion
-from tests.motions import perform, same
+from tests.motions import perform, perform_together, same
 
 PERFORMED = tuple(name for name in EMOTIONS if name != "neutral")
 LENGTHS = (2.0, 3.0, 5.0, 10.0)
@@ -80,33 +91,53 @@ def test_neutral_keeps_the_photo_s_own_expression() -> None:
     assert not motion.release.any()
 
 
-def correlations(a: np.ndarray, b: np.ndarray) -> list[float]:
-    """Of the columns that move in both."""
-    moving = np.flatnonzero((a.std(0) > 0.02) & (b.std(0) > 0.02))
-    return [float(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i in moving]
-
-
+@pytest.mark.parametrize("seconds", [2.0, 4.0, 10.0])
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_heads_of_a_photo_are_not_in_step(emotion: str) -> None:
-    """Their tracks as they are."""
+def test_two_faces_of_a_photo_are_not_in_step(emotion: str, seconds: float) -> None:
+    """Their tracks as they are, blendshapes and heads apart; most pairs too, not just the mean of them."""
+    faces, heads = [], []
+    for seed in range(12):
+        a, b = perform_together(emotion, seconds, seed, 2)
+        heads += correlations(a.rotation_deg, b.rotation_deg)
+        if emotion != "neutral":
+            faces.append(face_correlation(a, b))
+    assert abs(np.mean(heads)) < LARGEST_CORRELATION
+    if faces:  # nor do they move against each other
+        assert -0.4 < np.mean(faces) < LARGEST_CORRELATION
+        assert np.mean(np.array(faces) < LARGEST_CORRELATION) >= 0.75
+
+
+@pytest.mark.parametrize("emotion", PERFORMED)
+def test_neighbours_in_a_group_are_not_in_step(emotion: str) -> None:
     found = []
-    for seed in range(20):
-        found += correlations(*(perform(emotion, 4.0, 1.0, seed, face).rotation_deg for face in (0, 1)))
+    for seed in range(4):
+        for a, b in pairwise(perform_together(emotion, 4.0, seed, 5)):
+            found.append(face_correlation(a, b))
     assert abs(np.mean(found)) < LARGEST_CORRELATION
 
 
 @pytest.mark.parametrize("emotion", PERFORMED)
-def test_faces_of_a_photo_are_not_in_step(emotion: str, clips: dict[str, list[Motion]]) -> None:
-    """What is left of the expression when the emotion's usual course, the mean of many clips, is taken out.
+@pytest.mark.parametrize("seconds", LENGTHS)
+def test_each_face_of_a_group_comes_to_the_whole_emotion(emotion: str, seconds: float) -> None:
+    """Whoever comes late or fades has the apex in the middle of the clip all the same, and as strong as alone."""
+    alone = np.mean([strength(perform(emotion, seconds, 1.0, seed, 0)).max() for seed in range(6)])
+    levels = [strength(motion) for seed in range(6) for motion in perform_together(emotion, seconds, seed, 2)]
+    for level in levels:
+        assert level[round(0.35 * len(level)) : round(0.75 * len(level))].max() >= level.max() - 1e-4
+    assert np.mean([level.max() for level in levels]) > 0.85 * alone
 
-    That course is shared on purpose: all faces come to the same emotion in the same part of the clip.
-    """
-    usual = np.mean([motion.blendshapes[:, EXPRESSION] for motion in clips[emotion]], axis=0)
-    found = []
-    for seed in range(12):
-        pair = [perform(emotion, 5.0, 1.0, 1000 + seed, face).blendshapes[:, EXPRESSION] - usual for face in (0, 1)]
-        found += correlations(*pair)
-    assert abs(np.mean(found)) < LARGEST_CORRELATION
+
+def test_what_faces_do_by_themselves_stays_theirs() -> None:
+    """Only faces that are asked for an emotion over the whole clip take turns."""
+    timeline, joy = Script.parse([(0, "neutral"), (1.5, "joy")], 4.0), Script.parse("joy", 4.0)
+    neutral = Script.parse("neutral", 4.0)
+    assert in_turn({0: joy}, 4.0, 1) == {0: joy}
+    assert in_turn({0: timeline, 1: joy, 2: neutral}, 4.0, 1) == {0: timeline, 1: joy, 2: neutral}
+    taken = in_turn({0: joy, 1: neutral, 2: joy}, 4.0, 1)
+    assert list(taken) == [0, 1, 2]
+    assert taken[1] == neutral
+    assert taken[0] != taken[2]
+    assert {in_turn({0: joy, 1: joy}, 4.0, seed)[0] == taken[0] for seed in range(12)} == {False, True}
 
 
 @pytest.mark.parametrize("emotion", BLINKS)

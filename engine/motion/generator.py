@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.backends.base import Runner
 from engine.mesh import BLENDSHAPES
+from engine.motion.ensemble import in_turn
 from engine.motion.own_expression import keep_what_fits
 from engine.motion.script import Script
 from engine.motion.track import FPS, Motion
@@ -60,7 +61,7 @@ class MotionGenerator:
         """A motion of round(60 * seconds) frames for each face; the first frame is the photo.
 
         Args:
-            scripts: What each face does, by its number.
+            scripts: What each face does, by its number; several faces come to it in turn (`engine.motion.ensemble`).
             shown: What the photo shows of it.
             seconds: 2 to 10.
             intensity: 0 to 1.5.
@@ -69,6 +70,7 @@ class MotionGenerator:
         """
         if not scripts:
             return {}
+        played = in_turn(scripts, seconds, seed)
         knots = knots_for(seconds)
         knot_seconds = np.maximum(0, (np.arange(knots) - 1) / KNOTS_PER_SECOND)
         drawn = [draw(seed, face, photo) for face in scripts]
@@ -76,7 +78,7 @@ class MotionGenerator:
         tracks = self._network(
             noise=np.stack([noise[:, :knots] for noise, _ in drawn]),
             style=np.stack([style for _, style in drawn]),
-            emotions=np.stack([script.weights(knot_seconds).T for script in scripts.values()]).astype(np.float32),
+            emotions=np.stack([script.weights(knot_seconds).T for script in played.values()]).astype(np.float32),
             intensity=np.full(count, intensity, np.float32),
             seconds=np.full(count, seconds, np.float32),
             own=np.stack([shown[face].readings for face in scripts]).astype(np.float32),
