@@ -211,6 +211,26 @@ def test_lips_never_pass_through_each_other() -> None:
     assert (pressed[lower, 1] - pressed[upper, 1]).min() > -LIP_OVERLAP_CM - 0.01
 
 
+def test_a_lower_lip_pressed_against_the_upper_one_stays_full() -> None:
+    """As high as that of closed lips, or nearly; it pushes the upper one up instead of vanishing below it."""
+    closed = moved_cm(release=1.0)
+    pressed = moved_cm(release=1.0, mouthShrugLower=1.0, mouthFrownLeft=1.4, mouthFrownRight=1.4)
+    height, before = (lips[17, 1] - lips[14, 1] for lips in (pressed, closed))
+    assert height > 0.75 * before
+    assert pressed[0, 1] < closed[0, 1] + 0.05
+
+
+def test_an_upper_lip_hardly_rises_above_the_gums() -> None:
+    closed = moved_cm(release=1.0)
+    lifts = []
+    for weight in (0.3, 1.0, 1.4):
+        sides = {f"{name}{side}": weight for name in ("noseSneer", "mouthUpperUp") for side in ("Left", "Right")}
+        lifts.append(closed[13, 1] - moved_cm(release=1.0, **sides)[13, 1])
+    assert lifts == sorted(lifts)
+    assert lifts[1] > 0.6
+    assert lifts[2] < 1.3
+
+
 def test_an_opened_jaw_opens_the_lips() -> None:
     opened, closed = moved_cm(release=1.0, jawOpen=0.6), moved_cm(release=1.0)
     assert opened[14, 1] - opened[13, 1] > closed[14, 1] - closed[13, 1] + 0.5

@@ -23,6 +23,7 @@ UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
+FREE_LIFT_CM, GUM_HOLD = 0.7, 0.6  # what the upper lip rises by freely, and the share of the rest that is held back
 CLOSED_LIPS_CM = 0.05  # the mesh has closed lips this far apart
 LIP_OVERLAP_CM = 0.16  # of parted lips that have met: their edges are soft, and teeth would still show through
 
@@ -48,6 +49,9 @@ class FaceShape:
     release_cm: Floats  # (468, 3) what takes the photo's own expression out
     basis_cm: Floats  # (52, 468, 3)
     own: Floats  # (52,) the photo's own expression, as far as it can be taken out
+    lips: (
+        Floats  # (468, 9) how far each point goes down for each centimetre between a pair of points on the lips' edges
+    )
     skin: Skin
     view: Floats  # (2, 3) takes the head's frame to the picture's plane
 
@@ -60,7 +64,7 @@ class FaceShape:
         moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
-        return np.asarray(self.with_lips_apart(moved), np.float32)
+        return np.asarray(self.with_lips_held(moved), np.float32)
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
         """What a blink adds: margins meet exactly, skin around follows as the basis says, scaled to these eyes."""
@@ -73,14 +77,19 @@ class FaceShape:
         added[:, lower] = -(1 - UPPER_LID_SHARE) * amount[:, None, None] * gap
         return np.asarray(added, np.float32)
 
-    def with_lips_apart(self, moved: Floats) -> Floats:
-        """Lips that would pass through each other, further than they do when they meet, meet instead."""
+    def with_lips_held(self, moved: Floats) -> Floats:
+        """Lips as they hold each other and the teeth: each gives way as a whole, with the skin around it.
+
+        Lips that would pass through each other, further than they do when they meet, press against each other, so that
+        the lower one stays as full as it was; one that has risen over the teeth rises less and less above the gums.
+        """
         upper, lower = list(top.UPPER_LIP_INNER), list(top.LOWER_LIP_INNER)
         gap = (self.rest_cm + moved)[:, lower, 1] - (self.rest_cm + moved)[:, upper, 1]
         at_rest = self.rest_cm[lower, 1] - self.rest_cm[upper, 1]
         crossed = np.minimum(gap - np.minimum(at_rest, 0) + overlap_cm(at_rest), 0)
-        moved[:, upper, 1] += UPPER_LIP_SHARE * crossed
-        moved[:, lower, 1] -= (1 - UPPER_LIP_SHARE) * crossed
+        own_lift = self.release_cm[upper, 1]
+        above = np.maximum(own_lift - moved[:, upper, 1] - np.maximum(FREE_LIFT_CM, own_lift), 0)
+        moved[..., 1] += crossed @ self.lips.T + GUM_HOLD * above @ np.maximum(self.lips, 0).T / UPPER_LIP_SHARE
         return moved
 
 
@@ -104,20 +113,38 @@ def parting_cm(points_cm: Floats) -> Floats:
 
 def closing_lips_cm(points_cm: Floats) -> Floats:
     """What brings parted lips (468, 3) together; chin and cheeks follow less and less with distance -> (468, 3)."""
-    upper, lower = points_cm[list(top.UPPER_LIP_INNER)], points_cm[list(top.LOWER_LIP_INNER)]
-    gap = lower - upper  # (9, 3)
+    gap = points_cm[list(top.LOWER_LIP_INNER)] - points_cm[list(top.UPPER_LIP_INNER)]  # (9, 3)
     gap[:, 1] += overlap_cm(np.linalg.norm(gap, axis=1))
-    closing = np.zeros(points_cm.shape)
-    for edge, share, members in (
-        (upper, UPPER_LIP_SHARE, (*top.UPPER_LIP, *top.UPPER_LIP_OUTER)),
-        (lower, UPPER_LIP_SHARE - 1, (*top.LOWER_LIP, *top.LOWER_LIP_OUTER, *below_mouth(points_cm))),
+    return following_lips(points_cm, whole=False) @ gap
+
+
+def following_lips(points_cm: Floats, *, whole: bool) -> Floats:
+    """How far points (468, 3) go towards the other lip for what is between the lips' edges -> (468, 9).
+
+    Lips that press against something follow as a whole, and the chin less and less. Lips that close shrink back to
+    what they were before they were drawn apart, and the chin comes up with the jaw.
+    """
+    found = np.zeros((len(points_cm), len(top.UPPER_LIP_INNER)))
+    for edge, share, lip, beyond in (
+        (top.UPPER_LIP_INNER, UPPER_LIP_SHARE, (*top.UPPER_LIP, *top.UPPER_LIP_OUTER), ()),
+        (top.LOWER_LIP_INNER, UPPER_LIP_SHARE - 1, (*top.LOWER_LIP, *top.LOWER_LIP_OUTER), below_mouth(points_cm)),
     ):
-        index = np.array(members)
-        near = np.linalg.norm(points_cm[index, None] - edge[None], axis=2)  # (m, 9)
+        index = np.array([*lip, *beyond])
+        near = distances_cm(points_cm[index], points_cm[list(edge)])  # (m, 9)
         weight = np.exp(-(((near - near.min(1, keepdims=True)) / 0.3) ** 2))
-        fade = np.exp(-((near.min(1) / LIP_REACH_CM) ** 2)) if share > 0 else np.ones(len(index))
-        closing[index] = share * fade[:, None] * (weight @ gap) / weight.sum(1, keepdims=True)
-    return closing
+        if whole:
+            away = distances_cm(points_cm[index], points_cm[list(lip)]).min(1)
+        else:
+            away = near.min(1) if share > 0 else np.zeros(len(index))
+        fade = np.exp(-((away / LIP_REACH_CM) ** 2))
+        found[index] = share * fade[:, None] * weight / weight.sum(1, keepdims=True)
+        found[list(edge)] = share * np.eye(len(edge))
+    return found
+
+
+def distances_cm(points: Floats, others: Floats) -> Floats:
+    """(m, 3) and (n, 3) -> (m, n)."""
+    return np.asarray(np.linalg.norm(points[:, None] - others[None], axis=2))
 
 
 def below_mouth(points_cm: Floats) -> list[int]:
@@ -133,5 +160,6 @@ def face_shape(points_cm: Floats, readings: Floats, basis: ExpressionBasis, skin
     opposite = -np.tensordot(own, basis.displacements_cm, 1)
     opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
     release = opposite + closing_lips_cm(points_cm + opposite)
+    lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
-    return FaceShape(rest_cm, release.astype(np.float32), basis.displacements_cm, own, skin, view)
+    return FaceShape(rest_cm, release.astype(np.float32), basis.displacements_cm, own, lips, skin, view)
