@@ -93,7 +93,7 @@ def drawn_mouth(view: MouthView, assets: FaceAssets) -> DrawnMouth:
     white = white_of_light(skin_tone(view.photo, view.mesh_px))
     colours = shaded(mesh, vertices, PX_PER_CM) * white
     teeth = np.repeat(mesh.is_tooth[:, None].astype(np.float32), 3, 1)
-    jaw_px = -JAW_PER_CHIN * PX_PER_CM * view.pose.rotation @ view.shape.release_cm[CHIN]
+    jaw_px = -PX_PER_CM * view.pose.rotation @ (JAW_PER_CHIN * view.shape.release_cm[CHIN])
     opened = (vertices + jaw_px).astype(np.float32)
     is_lower = mesh.is_lower[mesh.triangles]
     upper, lower = ~is_lower.any(1) & ~behind_teeth(mesh), is_lower.all(1)
