@@ -52,7 +52,6 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
 
 def draw_still(canvas: np.ndarray, portrait: Portrait) -> None:
     """Lays a person who doesn't move over canvas (T, H, W, 3)."""
-    crop = canvas[(slice(None), *portrait.crop.slices)]
-    person = portrait.constants["source"][0].transpose(1, 2, 0)  # (h, w, 5)
+    crop, person = canvas[(slice(None), *portrait.crop.slices)], portrait.unmoved()
     for frame in crop:
-        frame[:] = np.clip(np.rint(person[..., :3] + (1 - person[..., 3:4]) * frame), 0, 255)
+        frame[:] = np.clip(np.rint(person[..., :3] + (1 - person[..., 3:]) * frame), 0, 255)

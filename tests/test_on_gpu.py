@@ -18,6 +18,7 @@ from engine.render.on_gpu import render_on_gpu
 from tests.clips import one, pair
 from tests.emulated_kernels import emulated_kernels
 from tests.perception import backend, bundle
+from tests.test_glasses import portrait as glasses_portrait
 from tests.test_native import OPEN, swing
 
 
@@ -50,6 +51,15 @@ def test_frames_are_those_of_the_host(
         height, width = theirs.shape[:2]
         assert ours.shape == (height + height % 2, width + width % 2, 3)
         np.testing.assert_array_equal(ours, np.pad(theirs, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+
+
+def test_glasses_are_put_on_there_too(kernels: Kernels) -> None:
+    portrait = glasses_portrait()
+    scene, motions = Scene({0: portrait}, portrait.behind), moved(0)
+    warp, mouth = CudaWarp(kernels, version="naive"), backend().open(bundle().path("mouth.onnx"))
+    expected = list(render_frames(scene, motions, warp, mouth))
+    for ours, theirs in zip(render_on_gpu(scene, motions, warp, mouth), expected, strict=True):
+        np.testing.assert_array_equal(frame_on_host(kernels, ours), theirs)
 
 
 def frame_on_host(kernels: Kernels, frame) -> np.ndarray:

@@ -16,6 +16,7 @@ from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import eyeball_textures, iris_of
 from engine.portrait.folds import fold_map, fold_regions
+from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
 from engine.portrait.mouth import DEPTH_SHADE, MouthInterior, mouth_textures, placed_vertices
@@ -73,10 +74,20 @@ class Portrait:
     shape: FaceShape
     patches: Mapping[str, Rectangle]  # in the crop
     mouth: MouthFrame
+    glasses: Glasses | None  # the constants show the face without them
     light: Light
     pose_rotation: Floats  # (3, 3) from the head's frame to the photo's
     constants: Mapping[str, np.ndarray]  # of the warp graph
     behind: Image  # the crop without this person
+
+    def unmoved(self) -> Floats:
+        """The person as in the photo, glasses on -> (h, w, 4) premultiplied, of the crop; colours 0-255, alpha 0-1."""
+        person = np.array(self.constants["source"][0, :4].transpose(1, 2, 0), np.float32)
+        if self.glasses is not None:
+            part = person[self.glasses.rectangle.slices]
+            part *= 1 - self.glasses.layer[..., 3:]
+            part += self.glasses.layer
+        return person
 
 
 def crop_rectangle(mesh: FaceMesh, width: int, height: int) -> Rectangle:
@@ -91,14 +102,16 @@ def build_portrait(
     crop: Rectangle,
     mesh: FaceMesh,
     matte: Floats,
+    other: Floats,
     hide: Callable[[], Image],
     assets: FaceAssets,
 ) -> Portrait:
-    """crop_image and matte (h, w[, 3]) have the crop's size, and so has what `hide` returns: the picture without the
-    person. It is called last."""
+    """crop_image, matte and other (h, w[, 3]), the probability of what is neither skin, hair nor clothes, have the
+    crop's size, and so has what `hide` returns: the picture without the person. It is called last."""
     shift = np.array([crop.x0, crop.y0, 0], np.float32)
     mesh_px = (mesh.points_px - shift).astype(np.float32)
     pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
+    crop_image, glasses = take_off(crop_image, other, matte, mesh_px, pose)
     points = control_points(mesh_px, pose, crop.width, crop.height)
     face_cm = to_head_frame(mesh_px[: top.FACE_POINTS], pose)
     shape = face_shape(face_cm, mesh.blendshapes, assets.basis, assets.skin, pose.rotation)
@@ -147,7 +160,7 @@ def build_portrait(
     constants["source"] = np.ascontiguousarray(layers[None], np.float32)
     for array in constants.values():
         array.flags.writeable = False  # so that whoever keeps them needs no copies
-    return Portrait(crop, points, shape, patches, mouth, light, pose.rotation, constants, behind)
+    return Portrait(crop, points, shape, patches, mouth, glasses, light, pose.rotation, constants, behind)
 
 
 def node_grid(rectangle: Rectangle, step_px: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from engine.inpaint import Inpainter
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets, Portrait, build_portrait, crop_rectangle
-from engine.segment import Segmenter
+from engine.segment import CLASSES, Segmenter
 from engine.types import Box, FaceMesh, Floats, HeadPose, Image
 
 BODY_CM = 30.0  # from the middle of the head down to the chest
@@ -56,12 +56,12 @@ class SceneBuilder:
         for done, number in enumerate(reversed(order), start=1):
             mesh = meshes[number]
             others = [other.pose for n, other in meshes.items() if n != number]
-            crop, matte = self.cut_out(photo, mesh, others)
+            crop, matte, other = self.cut_out(photo, mesh, others)
             in_front = left[crop.slices].copy()
             margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
             with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
                 behind = beside.submit(self.hide, in_front, matte, margin)
-                portraits[number] = build_portrait(in_front, crop, mesh, matte, behind.result, self.assets)
+                portraits[number] = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
             left[crop.slices] = portraits[number].behind
             if progress is not None:
                 progress(done, len(order))
@@ -72,8 +72,8 @@ class SceneBuilder:
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
         return fading_into(photo, self.inpainter.fill(photo, hidden), matte, margin_px)
 
-    def cut_out(self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]) -> tuple[Rectangle, Floats]:
-        """The crop that one person needs, and the person's matte in it."""
+    def cut_out(self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]) -> tuple[Rectangle, Floats, Floats]:
+        """The crop that one person needs, the person's matte in it, and how likely glasses, hats and the like are."""
         wide = crop_rectangle(mesh, photo.shape[1], photo.shape[0])
         scale = mesh.pose.scale_px
         x, y = mesh.pose.origin_px[:2]
@@ -82,12 +82,13 @@ class SceneBuilder:
             x + HEAD_REACH_CM[0] * scale, y + HEAD_REACH_CM[2] * scale,
         )  # fmt: skip
         region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
-        person = 1 - self.segmenter.segment(photo, region, head=head)[0]
+        classes = self.segmenter.segment(photo, region, head=head)
+        person, other = 1 - classes[0], classes[CLASSES.index("other")]
         share = own_share(mesh.pose, others, wide)
         matte = person_matte(photo[wide.slices], person * share, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
-        return crop, np.ascontiguousarray(matte[tight.slices])
+        return crop, np.ascontiguousarray(matte[tight.slices]), np.ascontiguousarray(other[tight.slices])
 
 
 def fading_into(photo: Image, filled: Image, matte: Floats, reach_px: int) -> Image:

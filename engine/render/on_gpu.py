@@ -1,6 +1,6 @@
 """The clip's frames in the GPU's memory, where the encoder takes them: `engine.composite`, without the host.
 
-Only mouths go there and back: their networks see them through OpenCV.
+Only mouths and glasses go there and back: OpenCV draws them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from engine.cuda.composite import composite_rgb
 from engine.cuda.kernels import Kernels
 from engine.cuda.layered_warp import CudaWarp
 from engine.motion.track import Motion
+from engine.portrait.glasses import Glasses
 from engine.portrait.portrait import Portrait
 from engine.portrait.scene import Scene
 from engine.render.drive import frame_inputs
+from engine.render.glasses import glasses_affines, put_on, reach_of
 from engine.render.mouth import MouthPainter
 from engine.render.renderer import behind_inputs, overlap
+from engine.types import Floats
 
 BATCH_PIXELS = 128_000_000  # of the frames drawn at once: 60 of 1080p
 LARGEST_BATCH = 60
@@ -47,6 +50,17 @@ class GpuFaceRenderer:
         drawn["mouth_frames"].write(patch, stream)
         for name, box in portrait.patches.items():
             crop.part(*box.slices).copy_from(drawn[f"{name}_frames"], stream)
+        if portrait.glasses is not None:
+            self._put_on(crop, portrait.glasses, glasses_affines(portrait, portrait.glasses, motion))
+
+    def _put_on(self, crop: DeviceArray, glasses: Glasses, affines: Floats) -> None:
+        box, kernels = reach_of(glasses, affines, crop.shape[2], crop.shape[1]), self._warp.kernels
+        part = DeviceArray.empty(kernels.device, (len(crop), box.height, box.width, 3), np.uint8)
+        part.copy_from(crop.part(*box.slices), kernels.stream)
+        frames = part.read(kernels.stream)
+        put_on(frames, glasses, affines, box)
+        part.write(frames, kernels.stream)
+        crop.part(*box.slices).copy_from(part, kernels.stream)
 
     def close(self) -> None:
         self._warp.close()
@@ -66,7 +80,7 @@ class StillPerson:
     """Somebody who doesn't move, to be laid over frames."""
 
     def __init__(self, kernels: Kernels, portrait: Portrait) -> None:
-        person = portrait.constants["source"][:, :4].transpose(0, 2, 3, 1).astype(np.float32)
+        person = np.ascontiguousarray(portrait.unmoved()[None])
         self._kernels, self._corner = kernels, (portrait.crop.x0, portrait.crop.y0)
         self._person = DeviceArray.of(kernels.device, person, kernels.stream)
 

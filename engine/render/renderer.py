@@ -11,6 +11,7 @@ from engine.native import NativeWarp
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import Portrait
 from engine.render.drive import frame_inputs
+from engine.render.glasses import glasses_affines, put_on, reach_of
 from engine.render.mouth import MouthPainter
 
 Canvas = NDArray[np.uint8]  # (T, H, W, 3)
@@ -48,6 +49,10 @@ class FaceRenderer:
             crop[(slice(None), *rectangle.slices)] = drawn[f"{name}_frames"]
         box = portrait.patches["mouth"]
         self._mouth.paint(crop[(slice(None), *box.slices)], drawn["mouth_inside"], moved["mouth_affine"], box)
+        if portrait.glasses is not None:
+            affines = glasses_affines(portrait, portrait.glasses, motion)
+            box = reach_of(portrait.glasses, affines, crop.shape[2], crop.shape[1])
+            put_on(crop[(slice(None), *box.slices)], portrait.glasses, affines, box)
 
     def close(self) -> None:
         self._warp.close()

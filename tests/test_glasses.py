@@ -1,0 +1,137 @@
+"""Glasses: found where they are, rigid whatever the face does, and the photo exactly while nothing moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.composite import draw_still, render_frames
+from engine.mesh import BLENDSHAPES
+from engine.motion.track import Motion
+from engine.portrait.glasses import Glasses, frames_in, take_off
+from engine.portrait.patches import Rectangle
+from engine.portrait.portrait import FaceAssets, Portrait, build_portrait
+from engine.portrait.scene import Scene
+from engine.types import Floats, Image
+from tests.perception import astronaut, astronaut_mesh, backend, bundle
+
+DARK = (20, 20, 25)
+RIMS = ((33, 133), (362, 263))  # ends of the eyes
+
+
+@cache
+def frames_mask() -> Floats:
+    """Two rims of 3 mm and what joins them, over the astronaut's eyes, 1 where they are."""
+    mesh = astronaut_mesh()
+    cm, mask = mesh.pose.scale_px, np.zeros(astronaut().shape[:2], np.uint8)
+    middles = [mesh.points_px[list(ends), :2].mean(0) for ends in RIMS]
+    for x, y in middles:
+        cv2.ellipse(mask, (round(x), round(y)), (round(2.6 * cm), round(2.1 * cm)), 0, 0, 360, 1, round(0.3 * cm))
+    (x0, y0), (x1, y1) = middles
+    cv2.line(mask, (round(x0 + 2.6 * cm), round(y0)), (round(x1 - 2.6 * cm), round(y1)), 1, round(0.3 * cm))
+    return mask.astype(np.float32)
+
+
+@cache
+def photo() -> Image:
+    return np.where(frames_mask()[..., None] > 0, np.array(DARK, np.uint8), astronaut())
+
+
+@cache
+def portrait(other: str = "frames") -> Portrait:
+    image = photo()
+    whole = Rectangle(0, 0, image.shape[1], image.shape[0])
+    mask = frames_mask() if other == "frames" else np.zeros_like(frames_mask())
+    matte = np.ones(image.shape[:2], np.float32)
+    behind = np.full_like(image, 90)
+    return build_portrait(image, whole, astronaut_mesh(), matte, mask, lambda: behind, FaceAssets.load(bundle()))
+
+
+def glasses() -> Glasses:
+    found = portrait().glasses
+    assert found is not None
+    return found
+
+
+def moving(yaw_deg: float = 0.0, **weights: float) -> Motion:
+    """One frame."""
+    shapes, zeros = np.zeros((1, 52), np.float32), np.zeros((1, 3), np.float32)
+    for name, weight in weights.items():
+        for side in ("Left", "Right") if name not in BLENDSHAPES else ("",):
+            shapes[0, BLENDSHAPES.index(name + side)] = weight
+    turned = np.array([[0, yaw_deg, 0]], np.float32)
+    return Motion(shapes, np.zeros(1, np.float32), turned, zeros, np.zeros((1, 4), np.float32), zeros)
+
+
+def draw(motion: Motion, other: str = "frames") -> Image:
+    scene = Scene({0: portrait(other)}, portrait(other).behind)
+    warp, mouth = (backend().open(bundle().path(f"{name}.onnx")) for name in ("warp", "mouth"))
+    return next(iter(render_frames(scene, {0: motion}, warp, mouth)))
+
+
+def dark(frame: Image) -> np.ndarray:
+    return frame.max(2) < 60
+
+
+def test_a_face_without_glasses_is_left_alone() -> None:
+    assert portrait("none").glasses is None
+    image = photo()
+    matte = np.ones(image.shape[:2], np.float32)
+    bare, found = take_off(image, 0 * matte, matte, astronaut_mesh().points_px, astronaut_mesh().pose)
+    assert found is None
+    assert bare is image
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [slice(0, 30), slice(60, 64)],
+    ids=["a hat", "a stain"],
+)
+def test_what_is_no_frame_is_not_taken_for_one(rows: slice) -> None:
+    other = np.zeros((120, 200), np.float32)
+    other[rows, 40 : 160 if rows.start == 0 else 60] = 1
+    assert frames_in(other, 12.0) is None
+
+
+def test_the_bare_face_has_no_frames() -> None:
+    bare = portrait().constants["source"][0, :3].transpose(1, 2, 0)  # opaque: the matte is 1
+    inside = frames_mask() > 0
+    assert dark(photo())[inside].all()
+    assert dark(bare)[inside].mean() < 0.35  # her lashes and brows are dark as well
+
+
+def test_unmoved_it_is_the_photo() -> None:
+    np.testing.assert_array_equal(draw(moving()), photo())
+    canvas = np.zeros((1, *photo().shape), np.uint8)
+    draw_still(canvas, portrait())
+    np.testing.assert_array_equal(canvas[0], photo())
+
+
+def test_frames_stay_where_they_are_when_brows_rise() -> None:
+    """Bent with the skin, a third of their pixels would be elsewhere."""
+    raised = moving(browInnerUp=1.2, browOuterUp=1.2, eyeWide=1.0)
+    solid = glasses().layer[..., 3] > 0.99
+    whole = np.zeros(photo().shape[:2], bool)
+    whole[glasses().rectangle.slices] = solid
+    assert whole.sum() > 500
+    assert np.abs(draw(raised).astype(int) - photo())[whole].max() <= 1
+    bent = np.abs(draw(raised, "none").astype(int) - photo())[whole].max(1)
+    assert (bent > 60).mean() > 0.1
+
+
+def test_they_turn_with_the_head() -> None:
+    before, after = (dark(frame)[glasses().rectangle.slices] for frame in (photo(), draw(moving(yaw_deg=6.0))))
+    middle, there = (np.flatnonzero(part.any(0)).mean() for part in (before, after))
+    assert 0.3 < abs(there - middle) / astronaut_mesh().pose.scale_px < 2.5
+
+
+def test_glasses_that_leave_the_crop_are_cut_off() -> None:
+    shifted = replace(glasses(), rectangle=replace(glasses().rectangle, x0=-40))
+    scene = Scene({0: replace(portrait(), glasses=shifted)}, portrait().behind)
+    warp, mouth = (backend().open(bundle().path(f"{name}.onnx")) for name in ("warp", "mouth"))
+    (frame,) = render_frames(scene, {0: moving(yaw_deg=-8.0)}, warp, mouth)
+    assert frame.shape == photo().shape
