@@ -227,12 +227,24 @@ def test_deep_in_the_mouth_it_is_dark_but_for_the_tongue() -> None:
     assert tongue[mesh.is_tooth | ~mesh.is_lower].max() == 0
 
 
+WHITE = np.array([200.0, 190.0, 180.0], np.float32)
+AHEAD_AND_ASIDE = ([60.0, 60.0], [50.0, 70.0])
+
+
 def test_the_throat_is_darkest_in_the_middle() -> None:
-    dark = throat(np.array([200.0, 190.0, 180.0], np.float32), 60.0, 20.0, Rectangle(0, 0, 120, 50))
+    dark = throat(WHITE, np.array([60.0, 60.0]), 20.0, Rectangle(0, 0, 120, 50))
     assert dark.shape == (50, 120, 4)
     assert (dark[..., 3] == 1).all()
     assert (np.diff(dark[0, 60:, :3], axis=0) >= 0).all()
     assert dark[0, 119].sum() > 1.5 * dark[0, 60].sum()
+
+
+def test_a_head_that_looks_aside_shows_its_farther_cheek() -> None:
+    """Front teeth to the left of the others: the head looks to the left, and the cheek there is the farther one."""
+    ahead, aside = (throat(WHITE, np.array(teeth), 20.0, Rectangle(0, 0, 120, 50))[0] for teeth in AHEAD_AND_ASIDE)
+    assert aside[10, :3].sum() > 1.5 * ahead[10, :3].sum()
+    np.testing.assert_allclose(aside[70:, 3], 1)
+    assert aside[70, :3].sum() < 0.6 * aside[10, :3].sum()
 
 
 def gap(height_cm: float, px_per_cm: float = 20.0) -> np.ndarray:

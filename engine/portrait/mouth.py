@@ -19,6 +19,7 @@ from engine.types import Floats, HeadPose, Image
 
 SUPERSAMPLING = 3
 TOOTH_HEIGHT_CM = 1.0
+FRONT_TEETH_CM = 0.4  # to each side
 MOLARS_CM = 3.0  # behind the front teeth; in the dark there
 CANONICAL_MOUTH_CM = 4.91
 UPPER_TEETH_LENGTH = 1.3  # the mesh's gums come down far; most smiles show none
@@ -30,6 +31,7 @@ TOOTH, GUM, TONGUE = np.array([0.93, 0.90, 0.83]), np.array([0.52, 0.25, 0.24]),
 TONGUE_HALF_CM, TONGUE_BEHIND_CM = 2.0, 0.7  # how wide it is to each side, how far behind the front teeth it begins
 TONGUE_FADES_CM = (1.3, 3.7)  # behind the front teeth, into the dark
 DARK, DEEP, CHEEKS_CM = np.array([0.20, 0.07, 0.06]), 0.45, 2.4  # of the throat, and what of it is left in the middle
+FAR_CHEEK, FAR_CHEEK_CM = np.array([0.42, 0.17, 0.15]), 1.6  # what is seen beside the teeth of a head that looks aside
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def mouth_textures(
     colours = shaded(mesh, vertices_px, px_per_cm) * white
     colours[mesh.is_tooth] *= tone(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle))
     layers = [
-        throat(white, vertices_px[mesh.is_tooth, 0].mean() - rectangle.x0, px_per_cm, rectangle),
+        throat(white, front_and_middle_px(mesh, vertices_px) - rectangle.x0, px_per_cm, rectangle),
         rasterise(vertices_px, colours, lower, rectangle),
         continued(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle)),
         shown * np.concatenate([own, shown], 2),
@@ -150,11 +152,26 @@ def mouth_textures(
     return np.ascontiguousarray(np.stack(layers).transpose(0, 3, 1, 2), np.float32)
 
 
-def throat(white: Floats, middle_px: float, px_per_cm: float, rectangle: Rectangle) -> Floats:
-    """The dark behind it all (h, w, 4): cheeks catch some light, the middle hardly any."""
-    aside = np.clip(np.abs(np.arange(rectangle.width) - middle_px) / (CHEEKS_CM * px_per_cm), 0, 1) ** 2
-    row = np.concatenate([(DEEP + (1 - DEEP) * aside)[:, None] * DARK * white, np.ones((rectangle.width, 1))], 1)
+def throat(white: Floats, teeth_px: Floats, px_per_cm: float, rectangle: Rectangle) -> Floats:
+    """The dark behind it all (h, w, 4): cheeks catch some light, the middle hardly any.
+
+    teeth_px: x of the front teeth and of the middle of all. They differ where a head looks aside: then the inside of the
+    farther cheek is seen past the front teeth.
+    """
+    front, middle = teeth_px / px_per_cm
+    x = np.arange(rectangle.width) / px_per_cm
+    aside = np.clip(np.abs(x - middle) / CHEEKS_CM, 0, 1) ** 2
+    far = np.clip(np.abs(middle - front), 0, 1) * np.clip((front - x) * np.sign(middle - front) / FAR_CHEEK_CM, 0, 1)
+    colour = (DEEP + (1 - DEEP) * aside)[:, None] * (DARK + far[:, None] * (FAR_CHEEK - DARK)) * white
+    row = np.concatenate([colour, np.ones((rectangle.width, 1))], 1)
     return np.asarray(np.broadcast_to(row, (rectangle.height, rectangle.width, 4)), np.float32)
+
+
+def front_and_middle_px(mesh: MouthInterior, vertices_px: Floats) -> Floats:
+    """x of the front teeth, and of the middle of all teeth."""
+    in_front = np.abs(mesh.vertices_cm[mesh.is_tooth, 0]) < FRONT_TEETH_CM
+    x = vertices_px[mesh.is_tooth, 0]
+    return np.array([x[in_front].mean(), x.mean()])
 
 
 def behind_teeth(mesh: MouthInterior) -> NDArray[np.bool_]:
