@@ -155,8 +155,8 @@ def mouth_textures(
 def throat(white: Floats, teeth_px: Floats, px_per_cm: float, rectangle: Rectangle) -> Floats:
     """The dark behind it all (h, w, 4): cheeks catch some light, the middle hardly any.
 
-    teeth_px: x of the front teeth and of the middle of all. They differ where a head looks aside: then the inside of the
-    farther cheek is seen past the front teeth.
+    teeth_px: x of the front teeth and of the middle of all. They differ where a head looks aside: then the inside of
+    the farther cheek is seen past the front teeth.
     """
     front, middle = teeth_px / px_per_cm
     x = np.arange(rectangle.width) / px_per_cm

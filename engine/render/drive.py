@@ -12,8 +12,8 @@ from engine.portrait.portrait import Portrait
 from engine.types import Floats
 
 CHIN = 152
-# Lower teeth are farther from the jaw's joint than the mesh's chin, and nearer to its height: they go back less, by about
-# half. A third looks better from aside, since lips stretched wide don't hug the teeth as real ones do.
+# Lower teeth are farther from the jaw's joint than the mesh's chin, and nearer to its height: they go back half as far.
+# A third looks better from aside, since lips that are stretched wide don't hug the teeth as real ones do.
 JAW_PER_CHIN = np.array([1.13, 1.13, 0.35], np.float32)
 EYEBALL_RADIUS_CM = 1.2
 OWN_MOUTH_CM = 0.12  # once lips have moved this far, only the teeth are left of what the photo shows between them
