@@ -104,6 +104,23 @@ def test_the_bare_face_has_no_frames() -> None:
     assert dark(bare)[inside].mean() < 0.35  # her lashes and brows are dark as well
 
 
+def test_temples_stay_with_the_skin() -> None:
+    """They lead back in depth, where a flat layer can't follow: near the ears the layer is empty."""
+    image, mesh = photo().copy(), astronaut_mesh()
+    middle, cm = mesh.points_px[[33, 133, 362, 263], :2].mean(0), mesh.pose.scale_px
+    line = np.zeros(image.shape[:2], np.uint8)
+    ends = [(round(middle[0] + side * 7.4 * cm), round(middle[1])) for side in (-1, 1)]
+    cv2.line(line, *ends, 1, round(0.3 * cm))
+    image[line > 0] = DARK
+    mask = np.maximum(frames_mask(), line)
+    bare, found = take_off(image, mask, np.ones_like(mask), mesh.points_px, mesh.pose)
+    assert found is not None
+    for x, y in ends:
+        there = slice(y - 3, y + 4), slice(x - 2, x + 3)
+        assert np.abs(bare[there].astype(int) - image[there]).max() < 0.2 * 255
+    assert found.layer[:, : round(0.1 * cm), 3].max() < 0.2
+
+
 def test_unmoved_it_is_the_photo() -> None:
     np.testing.assert_array_equal(draw(moving()), photo())
     canvas = np.zeros((1, *photo().shape), np.uint8)

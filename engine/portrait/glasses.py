@@ -53,8 +53,10 @@ def take_off(
     around = np.asarray(cv2.dilate(frames, np.ones((2 * round(EDGE_CM * pose.scale_px) + 1,) * 2)), np.uint8)
     around[matte[near.slices] < 1] = 0
     part = np.ascontiguousarray(image[near.slices])
-    bare = np.asarray(cv2.inpaint(part, around, FILL_REACH_CM * pose.scale_px, cv2.INPAINT_TELEA), np.uint8)
-    alpha = seen_share(part, bare, around, pose.scale_px) * rigid_share(between, near, pose)
+    filled = np.asarray(cv2.inpaint(part, around, FILL_REACH_CM * pose.scale_px, cv2.INPAINT_TELEA), np.uint8)
+    rigid = rigid_share(between, near, pose)
+    bare = np.rint(part + rigid[..., None] * (filled.astype(np.float32) - part)).astype(np.uint8)
+    alpha = seen_share(part, filled, around, pose.scale_px) * rigid
     colour = part - (1 - alpha[..., None]) * bare
     without = image.copy()
     without[near.slices] = bare
