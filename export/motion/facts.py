@@ -87,10 +87,10 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "anger": Emotion(
         units=(
-            Unit({"browDown": 2.1, "browInnerUp": -0.95, "browOuterUp": 0.3}),
-            Unit({"noseSneer": 1.0, "mouthUpperUp": 0.4}),
+            Unit({"browDown": 1.6, "browInnerUp": -0.95, "browOuterUp": 0.3}),
+            Unit({"noseSneer": 0.8, "mouthUpperUp": 0.4}),
             Unit({"eyeSquint": 1.5}),
-            Unit({"mouthLowerDown": 1.1, "mouthFrown": 1.4, "jawOpen": 0.52, "mouthFunnel": 0.2}),
+            Unit({"mouthLowerDown": 1.1, "mouthFrown": 1.4, "jawOpen": 0.6, "mouthFunnel": 0.2}),
             Unit({"mouthLowerDown": 0.1, "mouthStretch": 0.2}, 0.5),
             Unit({"jawForward": 0.4}, 0.3),
         ),
@@ -108,9 +108,9 @@ PERFORMED: Mapping[str, Emotion] = {
     "sadness": Emotion(
         units=(
             Unit({"browInnerUp": 2.0, "browDown": 0.4}),
-            Unit({"mouthFrown": 1.4, "mouthShrugLower": 0.7}),
-            Unit({"eyeSquint": 0.5}),
-            Unit({"mouthShrugLower": 0.35, "mouthPress": 0.2}, 0.67),
+            Unit({"mouthFrown": 1.6, "mouthShrugLower": 0.75}),
+            Unit({"eyeSquint": 0.25}),
+            Unit({"mouthShrugLower": 0.35}, 0.67),
             Unit({"cheekSquint": 0.3}, 0.5),
         ),
         onset_seconds=(1.3, 2.4),
@@ -127,11 +127,11 @@ PERFORMED: Mapping[str, Emotion] = {
     ),
     "disgust": Emotion(
         units=(
-            Unit({"noseSneer": 1.4, "mouthUpperUp": 0.55}),
-            Unit({"mouthFrown": 0.7, "mouthShrugLower": 0.5, "mouthLowerDown": 0.2}),
-            Unit({"browDown": 0.9, "eyeSquint": 1.4}),
-            Unit({"cheekSquint": 0.7}, 0.8),
-            Unit({"browDown": 0.3}, 0.31),
+            Unit({"noseSneer": 1.28, "mouthUpperUp": 0.5}),
+            Unit({"mouthFrown": 0.64, "mouthShrugLower": 0.45, "mouthLowerDown": 0.18}),
+            Unit({"browDown": 0.82, "eyeSquint": 1.25}),
+            Unit({"cheekSquint": 0.6}, 0.8),
+            Unit({"browDown": 0.27}, 0.31),
         ),
         onset_seconds=(0.25, 0.5),
         offset_per_onset=(1.5, 2.5),
