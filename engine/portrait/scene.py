@@ -18,6 +18,7 @@ from engine.inpaint import Inpainter
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets, Portrait, build_portrait, crop_rectangle
+from engine.portrait.stray_hairs import without_stray_hairs
 from engine.segment import CLASSES, Segmenter
 from engine.types import Box, FaceMesh, Floats, HeadPose, Image
 
@@ -60,17 +61,18 @@ class SceneBuilder:
             in_front = left[crop.slices].copy()
             margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
             with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
-                behind = beside.submit(self.hide, in_front, matte, margin)
+                behind = beside.submit(self.hide, in_front, matte, margin, mesh.pose.scale_px)
                 portraits[number] = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
             left[crop.slices] = portraits[number].behind
             if progress is not None:
                 progress(done, len(order))
         return Scene({number: portraits[number] for number in order}, left)
 
-    def hide(self, photo: Image, matte: Floats, margin_px: int) -> Image:
-        """The picture (h, w, 3) without the person of this matte (h, w), margin_px around it included."""
+    def hide(self, photo: Image, matte: Floats, margin_px: int, px_per_cm: float) -> Image:
+        """The picture (h, w, 3) without the person of this matte (h, w), margin_px and stray hairs around included."""
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
-        return fading_into(photo, self.inpainter.fill(photo, hidden), matte, margin_px)
+        filled = self.inpainter.fill(photo, hidden)
+        return without_stray_hairs(fading_into(photo, filled, matte, margin_px), filled, hidden, px_per_cm)
 
     def cut_out(self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]) -> tuple[Rectangle, Floats, Floats]:
         """The crop that one person needs, the person's matte in it, and how likely glasses, hats and the like are."""
