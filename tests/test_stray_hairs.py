@@ -22,7 +22,7 @@ def wall() -> Image:
 
 
 def cleaned(behind: Image, filled: Image) -> Image:
-    return without_stray_hairs(behind, filled, HIDDEN, PX_PER_CM)
+    return without_stray_hairs(behind, filled, HIDDEN, HIDDEN, PX_PER_CM)
 
 
 def test_a_hair_that_leaves_the_head_goes() -> None:
@@ -58,6 +58,12 @@ def test_a_busy_background_stays() -> None:
     behind = np.random.default_rng(4).integers(40, 220, (SIDE, SIDE, 3)).astype(np.uint8)
     behind = cv2.GaussianBlur(behind, (0, 0), 1.0)
     np.testing.assert_array_equal(cleaned(behind, behind), behind)
+
+
+def test_shoulders_have_no_stray_hairs() -> None:
+    behind, nowhere = wall(), np.zeros_like(HIDDEN)
+    cv2.line(behind, (200, 150), (240, 150), (100, 100, 100), 1)
+    np.testing.assert_array_equal(without_stray_hairs(behind, wall(), HIDDEN, nowhere, PX_PER_CM), behind)
 
 
 def test_a_line_that_does_not_touch_the_head_stays() -> None:

@@ -57,25 +57,30 @@ class SceneBuilder:
         for done, number in enumerate(reversed(order), start=1):
             mesh = meshes[number]
             others = [other.pose for n, other in meshes.items() if n != number]
-            crop, matte, other = self.cut_out(photo, mesh, others)
+            crop, matte, hair, other = self.cut_out(photo, mesh, others)
             in_front = left[crop.slices].copy()
             margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
             with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
-                behind = beside.submit(self.hide, in_front, matte, margin, mesh.pose.scale_px)
+                behind = beside.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
                 portraits[number] = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
             left[crop.slices] = portraits[number].behind
             if progress is not None:
                 progress(done, len(order))
         return Scene({number: portraits[number] for number in order}, left)
 
-    def hide(self, photo: Image, matte: Floats, margin_px: int, px_per_cm: float) -> Image:
-        """The picture (h, w, 3) without the person of this matte (h, w), margin_px and stray hairs around included."""
+    def hide(self, photo: Image, matte: Floats, hair: Floats, margin_px: int, px_per_cm: float) -> Image:
+        """The picture (h, w, 3) without the person of this matte (h, w), margin_px and stray hairs around included.
+
+        hair (h, w) is the probability of that."""
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
         filled = self.inpainter.fill(photo, hidden)
-        return without_stray_hairs(fading_into(photo, filled, matte, margin_px), filled, hidden, px_per_cm)
+        behind = fading_into(photo, filled, matte, margin_px)
+        return without_stray_hairs(behind, filled, hidden, (hair > 0.5) & (matte > 0.5), px_per_cm)
 
-    def cut_out(self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]) -> tuple[Rectangle, Floats, Floats]:
-        """The crop that one person needs, the person's matte in it, and how likely glasses, hats and the like are."""
+    def cut_out(
+        self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]
+    ) -> tuple[Rectangle, Floats, Floats, Floats]:
+        """The crop that one person needs, the person's matte in it, and how likely hair, and glasses and hats, are."""
         wide = crop_rectangle(mesh, photo.shape[1], photo.shape[0])
         scale = mesh.pose.scale_px
         x, y = mesh.pose.origin_px[:2]
@@ -85,12 +90,14 @@ class SceneBuilder:
         )  # fmt: skip
         region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
         classes = self.segmenter.segment(photo, region, head=head)
-        person, other = 1 - classes[0], classes[CLASSES.index("other")]
+        person = 1 - classes[CLASSES.index("background")]
         share = own_share(mesh.pose, others, wide)
         matte = person_matte(photo[wide.slices], person * share, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
-        return crop, np.ascontiguousarray(matte[tight.slices]), np.ascontiguousarray(other[tight.slices])
+        likely = (classes[CLASSES.index(name)] for name in ("hair", "other"))
+        cut, hair, other = (np.ascontiguousarray(part[tight.slices]) for part in (matte, *likely))
+        return crop, cut, hair, other
 
 
 def fading_into(photo: Image, filled: Image, matte: Floats, reach_px: int) -> Image:

@@ -11,27 +11,44 @@ from engine.types import Floats, Image
 REACH_CM = 3.0  # from the outline; less and less towards there
 THIN_CM = 0.25  # what is wider is no hair
 ABOVE_NOISE, FAINTEST = 4.0, 5.0  # times the usual difference around, and levels of 255, from which one is seen
+EVEN, EVEN_CM = 4.0, 1.5  # levels by which an even background differs from its mean around, and how far that reaches
 GAP_CM = 0.15  # over which a hair that is lost against the background goes on
 
 
-def without_stray_hairs(behind: Image, filled: Image, hidden: NDArray[np.bool_], px_per_cm: float) -> Image:
-    """The picture (h, w, 3) behind a person, without hairs that come from where the person was hidden (h, w).
+def without_stray_hairs(
+    behind: Image, filled: Image, hidden: NDArray[np.bool_], hair: NDArray[np.bool_], px_per_cm: float
+) -> Image:
+    """The picture (h, w, 3) behind a person who was hidden (h, w), without single hairs near where hair (h, w) was.
 
     filled is the same with all that is hidden filled in. A hair is what differs from that and from what is next to it
     outside, or further out what a median filter takes away, by more than such a filter takes away beyond a head's
     reach: where the background is busy, nothing does, and all stays as it is.
     """
-    away_cm: Floats = np.asarray(
-        cv2.distanceTransform((~hidden).astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm, np.float32
-    )
+    if not hair.any():
+        return behind
+    away_cm, from_hair_cm = (distance_cm(~place, px_per_cm) for place in (hidden, hair))
     window = 2 * max(1, round(THIN_CM * px_per_cm)) + 1
     median = cv2.medianBlur(filled, window)
     near = cv2.dilate(hidden.astype(np.uint8), np.ones((window, window), np.uint8)) > 0  # medians see the filling there
-    calm = np.where(hidden[..., None], filled, median).astype(np.float32)
-    apart = np.minimum(np.abs(behind - calm).max(2), np.abs(behind - next_to(near, calm)).max(2))
-    lines = (apart > np.maximum(FAINTEST, ABOVE_NOISE * noise(apart, away_cm, px_per_cm))) & (away_cm < REACH_CM)
-    share = attached(lines, hidden, px_per_cm) * np.clip(2 - 2 * away_cm / REACH_CM, 0, 1)
-    return np.asarray(np.rint(behind + share[..., None] * (calm - behind)), np.uint8)
+    outside = next_to(near, median.astype(np.float32))
+    apart = np.abs(behind - outside).max(2)
+    apart[hidden] = np.minimum(apart, np.abs(behind.astype(np.float32) - filled).max(2))[hidden]
+    lines = (apart > np.maximum(FAINTEST, ABOVE_NOISE * noise(apart, away_cm, px_per_cm))) & (from_hair_cm < REACH_CM)
+    share = attached(lines, hidden, px_per_cm) * np.clip(2 - 2 * from_hair_cm / REACH_CM, 0, 1)
+    share *= calmness(outside, px_per_cm)
+    return np.asarray(np.rint(behind + share[..., None] * (outside - behind)), np.uint8)
+
+
+def distance_cm(outside: NDArray[np.bool_], px_per_cm: float) -> Floats:
+    """To the nearest place that is False."""
+    return np.asarray(cv2.distanceTransform(outside.astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm, np.float32)
+
+
+def calmness(background: Floats, px_per_cm: float) -> Floats:
+    """1 where a picture (h, w, 3) is even, 0 where it shows things -> (h, w)."""
+    side = (2 * round(EVEN_CM * px_per_cm) + 1,) * 2
+    uneven = np.abs(background - cv2.blur(background, side)).max(2)
+    return np.asarray(np.clip(2 - cv2.blur(uneven, side) / EVEN, 0, 1), np.float32)
 
 
 def noise(apart: Floats, away_cm: Floats, px_per_cm: float) -> Floats:
