@@ -10,10 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from engine.motion.script import Mix, Script
+from engine.motion.script import Script
 
-# Shares of an emotion: of those who come late before their turn, of those who came early after theirs.
-WAITING, FADED = 0.05, 0.35
+FADED = 0.2  # of an emotion, for those who came early, once others have it
 
 
 def in_turn(scripts: Mapping[int, Script], seconds: float, seed: int) -> dict[int, Script]:
@@ -33,14 +32,11 @@ def in_turn(scripts: Mapping[int, Script], seconds: float, seed: int) -> dict[in
 def early(script: Script, seconds: float) -> Script:
     """At once; from the middle of the clip on the emotion fades, for it has been answered."""
     ((_, mix),) = script.steps
-    return Script(((0.0, mix), (0.58 * seconds - 0.26, scaled(mix, FADED))))
+    faded = {emotion: FADED * strength for emotion, strength in mix.items()}
+    return Script(((0.0, mix), (0.55 * seconds - 0.24, faded)))
 
 
 def late(script: Script, seconds: float) -> Script:
-    """After a while, and then for the rest of the clip."""
+    """After about a quarter of the clip, and then to its end."""
     ((_, mix),) = script.steps
-    return Script(((0.0, scaled(mix, WAITING)), (0.28 * seconds + 0.33, mix)))
-
-
-def scaled(mix: Mix, share: float) -> Mix:
-    return {emotion: share * strength for emotion, strength in mix.items()}
+    return Script(((0.0, {}), (0.19 * seconds + 0.22, mix)))
