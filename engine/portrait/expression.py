@@ -49,9 +49,7 @@ class FaceShape:
     release_cm: Floats  # (468, 3) what takes the photo's own expression out
     basis_cm: Floats  # (52, 468, 3)
     own: Floats  # (52,) the photo's own expression, as far as it can be taken out
-    lips: (
-        Floats  # (468, 9) how far each point goes down for each centimetre between a pair of points on the lips' edges
-    )
+    lips: Floats  # (468, 9) how far points go down per centimetre between the lips' edges, see `following_lips`
     skin: Skin
     view: Floats  # (2, 3) takes the head's frame to the picture's plane
 

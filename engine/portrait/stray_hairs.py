@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.types import Floats, Image
 
-REACH_CM = 3.0  # from the outline; less and less towards there
+REACH_CM = 3.0  # from where hair is; less and less from half of that on
 THIN_CM = 0.25  # what is wider is no hair
 ABOVE_NOISE, FAINTEST = 4.0, 5.0  # times the usual difference around, and levels of 255, from which one is seen
 EVEN, EVEN_CM = 4.0, 1.5  # levels by which an even background differs from its mean around, and how far that reaches
