@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from engine import Motion
-from engine.motion.generator import NOTHING_SHOWN, MotionGenerator
+from engine.motion.generator import NOTHING_SHOWN, MotionGenerator, Shown
 from engine.motion.script import Script, Wanted
 from tests.perception import backend, bundle
 
@@ -24,11 +24,13 @@ def perform(wanted: Wanted, seconds: float, intensity: float, seed: int, face: i
     return made[face]
 
 
-def perform_together(wanted: Wanted, seconds: float, seed: int, faces: int) -> list[Motion]:
-    """What the faces of one photo do that are all asked for the same."""
+def perform_together(
+    wanted: Wanted, seconds: float, seed: int, faces: int, *, intensity: float = 1.0, shown: Shown = NOTHING_SHOWN
+) -> list[Motion]:
+    """What the faces of one photo do that are all asked for the same, and show the same in it."""
     scripts = dict.fromkeys(range(faces), Script.parse(wanted, seconds))
-    shown = dict.fromkeys(scripts, NOTHING_SHOWN)
-    return list(generator().generate(scripts, shown, seconds=seconds, intensity=1.0, seed=seed).values())
+    all_shown = dict.fromkeys(scripts, shown)
+    return list(generator().generate(scripts, all_shown, seconds=seconds, intensity=intensity, seed=seed).values())
 
 
 def random_motion(frames: int = 240, seed: int = 0) -> Motion:

@@ -5,17 +5,16 @@ The network is trained and exported by `export/motion`; `export.motion.build` sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.backends.base import Runner
-from engine.mesh import BLENDSHAPES
-from engine.motion.ensemble import in_turn
+from engine.motion.ensemble import in_turn, out_of_step
 from engine.motion.own_expression import keep_what_fits
 from engine.motion.script import Script
-from engine.motion.track import FPS, Motion
+from engine.motion.track import EXPRESSION, FPS, Motion
 from engine.types import Floats
 
 KNOTS_PER_SECOND = 15
@@ -24,7 +23,6 @@ KNOT_MULTIPLE = 4
 NOISE_CHANNELS, STYLE_SIZE = 47, 10
 LONGEST_NOISE_KNOTS = 156  # of ten seconds
 APEX = (0.35, 0.75)  # of the clip: where an expression is strongest
-EXPRESSION = [i for i, name in enumerate(BLENDSHAPES) if not name.startswith(("_neutral", "eyeBlink", "eyeLook"))]
 
 
 @dataclass(frozen=True)
@@ -68,31 +66,45 @@ class MotionGenerator:
             seed: Same arguments, same numbers.
             photo: Tells photos apart, so that people of two photos don't perform alike by the same seed.
         """
-        if not scripts:
-            return {}
         played = in_turn(scripts, seconds, seed)
+
+        def perform(faces: Sequence[int], attempt: int) -> dict[int, Motion]:
+            drawn = [draw(seed, face, photo, attempt) for face in faces]
+            motions = self._perform({face: played[face] for face in faces}, drawn, shown, seconds, intensity)
+            for face, motion in motions.items():
+                if len(scripts[face].steps) == 1:
+                    keep_apex_in_the_middle(motion)
+            return {face: keep_what_fits(motion, shown[face].own) for face, motion in motions.items()}
+
+        free = [face for face, script in sorted(scripts.items()) if len(script.steps) == 1]
+        return out_of_step(perform(list(scripts), 0), free, perform) if scripts else {}
+
+    def _perform(
+        self,
+        scripts: Mapping[int, Script],
+        drawn: Sequence[tuple[Floats, Floats]],
+        shown: Mapping[int, Shown],
+        seconds: float,
+        intensity: float,
+    ) -> dict[int, Motion]:
+        """What the network makes of noise and style of each face."""
         knots = knots_for(seconds)
         knot_seconds = np.maximum(0, (np.arange(knots) - 1) / KNOTS_PER_SECOND)
-        drawn = [draw(seed, face, photo) for face in scripts]
         count = len(scripts)
         tracks = self._network(
             noise=np.stack([noise[:, :knots] for noise, _ in drawn]),
             style=np.stack([style for _, style in drawn]),
-            emotions=np.stack([script.weights(knot_seconds).T for script in played.values()]).astype(np.float32),
+            emotions=np.stack([script.weights(knot_seconds).T for script in scripts.values()]).astype(np.float32),
             intensity=np.full(count, intensity, np.float32),
             seconds=np.full(count, seconds, np.float32),
             own=np.stack([shown[face].readings for face in scripts]).astype(np.float32),
             pose_deg=np.stack([shown[face].head_deg for face in scripts]).astype(np.float32),
         )
         frames = round(seconds * FPS)
-        motions = {
+        return {
             face: Motion(**{name: track[i, :frames] for name, track in tracks.items()})
             for i, face in enumerate(scripts)
         }
-        for face, motion in motions.items():
-            if len(scripts[face].steps) == 1:
-                keep_apex_in_the_middle(motion)
-        return {face: keep_what_fits(motion, shown[face].own) for face, motion in motions.items()}
 
 
 def keep_apex_in_the_middle(motion: Motion) -> None:
@@ -109,8 +121,8 @@ def knots_for(seconds: float) -> int:
     return -(-needed // KNOT_MULTIPLE) * KNOT_MULTIPLE
 
 
-def draw(seed: int, face: int, photo: int) -> tuple[Floats, Floats]:
+def draw(seed: int, face: int, photo: int, attempt: int) -> tuple[Floats, Floats]:
     """The noise (47, 156) and the style (10,) of one face: how this person moves, whatever the emotion."""
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, face, photo])))
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, face, photo, attempt])))
     style = rng.standard_normal(STYLE_SIZE, np.float32)
     return rng.standard_normal((LONGEST_NOISE_KNOTS, NOISE_CHANNELS), np.float32).T, style

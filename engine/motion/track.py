@@ -8,10 +8,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from engine.errors import MotionError
+from engine.mesh_layout import BLENDSHAPES
 from engine.motion import files
 from engine.types import Floats
 
 FPS = files.FPS
+# The columns of blendshapes that show an expression, rather than that a face is alive.
+EXPRESSION = [i for i, name in enumerate(BLENDSHAPES) if not name.startswith(("_neutral", "eyeBlink", "eyeLook"))]
 WIDTHS = {"blendshapes": 52, "release": None, "rotation_deg": 3, "shift_cm": 3, "gaze_deg": 4, "body_cm": 3}
 
 
