@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.portrait.own_teeth import OwnTeeth, continued, tone
 from engine.portrait.patches import Rectangle
+from engine.portrait.toning import Toning
 from engine.types import Floats, HeadPose, Image
 
 SUPERSAMPLING = 3
@@ -126,6 +127,7 @@ def mouth_textures(
     aperture: Floats,
     teeth: OwnTeeth,
     white: Floats,
+    toning: Toning,
     mesh: MouthInterior,
     vertices_px: Floats,
     px_per_cm: float,
@@ -141,10 +143,14 @@ def mouth_textures(
     shown = (aperture > 0).astype(np.float32)[..., None]
     lower = mesh.triangles[mesh.is_lower[mesh.triangles].all(1)]
     upper = mesh.triangles[~mesh.is_lower[mesh.triangles].any(1) & ~behind_teeth(mesh)]
-    colours = shaded(mesh, vertices_px, px_per_cm) * white
+    behind = throat(white, front_and_middle_px(mesh, vertices_px) - rectangle.x0, px_per_cm, rectangle)
+    lit = shaded(mesh, vertices_px, px_per_cm) * white
+    at = np.clip(np.rint(vertices_px[:, 0] - rectangle.x0).astype(int), 0, rectangle.width - 1)
+    seen = np.maximum(lit, behind[0, at, :3])  # what fades into the dark doesn't stand out from it
+    colours, behind[..., :3] = toning.applied(seen), toning.applied(behind[..., :3])
     colours[mesh.is_tooth] *= tone(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle))
     layers = [
-        throat(white, front_and_middle_px(mesh, vertices_px) - rectangle.x0, px_per_cm, rectangle),
+        behind,
         rasterise(vertices_px, colours, lower, rectangle),
         continued(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle)),
         shown * np.concatenate([own, shown], 2),
@@ -164,7 +170,7 @@ def throat(white: Floats, teeth_px: Floats, px_per_cm: float, rectangle: Rectang
     far = np.clip(np.abs(middle - front), 0, 1) * np.clip((front - x) * np.sign(middle - front) / FAR_CHEEK_CM, 0, 1)
     colour = (DEEP + (1 - DEEP) * aside)[:, None] * (DARK + far[:, None] * (FAR_CHEEK - DARK)) * white
     row = np.concatenate([colour, np.ones((rectangle.width, 1))], 1)
-    return np.asarray(np.broadcast_to(row, (rectangle.height, rectangle.width, 4)), np.float32)
+    return np.tile(row.astype(np.float32), (rectangle.height, 1, 1))
 
 
 def front_and_middle_px(mesh: MouthInterior, vertices_px: Floats) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 from engine.portrait.mouth import MouthInterior, behind_teeth, rasterise
 from engine.portrait.own_teeth import OwnTeeth
 from engine.portrait.patches import Rectangle
+from engine.portrait.toning import Toning
 from engine.types import Floats, HeadPose
 
 PX_PER_CM = 18.0
@@ -33,6 +34,7 @@ class MouthFrame:
     upper: Floats
     lower: Floats
     own: Floats  # (96, 160) where the photo's own teeth are kept
+    toning: Toning  # of the photo
 
     @property
     def patch_px(self) -> float:
@@ -47,6 +49,7 @@ def mouth_frame(
     pose: HeadPose,
     rectangle: Rectangle,
     teeth: OwnTeeth,
+    toning: Toning,
 ) -> MouthFrame:
     """vertices_px (V, 3) of the mesh and lip_line_px (3,), where closed lips' middle would be, in the crop."""
     angle, scale = np.arctan2(pose.rotation[1, 0], pose.rotation[0, 0]), pose.scale_px / PX_PER_CM
@@ -67,4 +70,4 @@ def mouth_frame(
         for share in (teeth.kept, teeth.above)
     )
     shares = np.maximum(above, kept).astype(np.float32)
-    return MouthFrame(to_patch, upper * shares[..., None], lower, kept.astype(np.float32))
+    return MouthFrame(to_patch, upper * shares[..., None], lower, kept.astype(np.float32), toning)

@@ -33,6 +33,7 @@ from engine.portrait.patches import (
     snap_to_dark_line,
 )
 from engine.portrait.skin import Skin
+from engine.portrait.toning import Toning
 from engine.types import FaceMesh, Floats, Image
 
 BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
@@ -126,7 +127,7 @@ def build_portrait(
         "fold_regions": fold_regions(assets.canonical_cm, mesh_px, pose.scale_px, nodes),
         "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
-    skin = skin_tone(crop_image, mesh_px)
+    skin, toning = skin_tone(crop_image, mesh_px), Toning.of(crop_image)
     white = white_of_light(skin)
     lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
     mouth_px = placed_vertices(assets.mouth, pose, lips_px, mouth_width_cm(shape))
@@ -139,9 +140,9 @@ def build_portrait(
         if tear.name == "mouth":
             teeth = own_teeth(crop_image[rectangle.slices].astype(np.float32), aperture, skin, pose.scale_px)
             textures = mouth_textures(
-                crop_image, aperture, teeth, white, assets.mouth, mouth_px, pose.scale_px, rectangle
+                crop_image, aperture, teeth, white, toning, assets.mouth, mouth_px, pose.scale_px, rectangle
             )
-            mouth = mouth_frame(assets.mouth, mouth_px, lips_px, pose, rectangle, teeth)
+            mouth = mouth_frame(assets.mouth, mouth_px, lips_px, pose, rectangle, teeth, toning)
             shade = np.array([0, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)

@@ -24,6 +24,7 @@ STEP_PX = 8  # the sides of its windows are multiples of it: it halves them thre
 NEAR_TEETH_PX = 11
 IN_THE_DARK = 0.4  # of the result, where no teeth or gums are near: of few photos has it learnt what is there
 TONES = (0.6, 1.2)
+TONE_OF_DRAWN_TEETH = 0.5  # of the way from the network's white, learnt in other rooms, to that of the photo's light
 FADE_PX = 6.0  # at the picture's border, beyond which the drawn mouth stays
 INSIDE_CHANNEL = 3
 
@@ -115,9 +116,9 @@ class MouthPainter:
         found = self._network(crop=np.ascontiguousarray(crops), style=style)["mouth"].transpose(0, 2, 3, 1)
         alpha = found[..., 3:] * np.stack([view.share for view in views])[..., None]
         colours = (found[..., :3] + 1) * 127.5
-        if self._mouth.own.any():
-            colours *= np.stack([tone_of_teeth(view.crop, drawn) for view, drawn in zip(views, colours, strict=True)])
-        return np.concatenate([colours, alpha], 3).astype(np.float32)
+        tones = np.stack([tone_of_teeth(view.crop, drawn) for view, drawn in zip(views, colours, strict=True)])
+        colours *= tones if self._mouth.own.any() else tones**TONE_OF_DRAWN_TEETH
+        return np.concatenate([self._mouth.toning.applied(colours), alpha], 3).astype(np.float32)
 
 
 def tone_of_teeth(crop: Floats, drawn: Floats) -> Floats:
