@@ -22,6 +22,7 @@ PATCHES = ("eye_right", "eye_left", "mouth")
 PATCH_INPUTS = ("box", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "affine", "opacity", "behind")
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
 DAMPING = 0.03  # of the least squares; 1 is the slope of a field at rest
+KNOWN_MARGIN = 0.1  # of a patch's height, along which its own field is led over into the smooth one
 
 Box = Tensor | tuple[int, int, int, int]  # x0 y0 x1 y1
 
@@ -83,6 +84,18 @@ def newton_step(offset: Tensor, found: Tensor, reach: Tensor | float) -> Tensor:
     xx, xy, yy = a * a + c * c + DAMPING, a * b + c * d, b * b + d * d + DAMPING
     step = torch.cat([yy * right_x - xy * right_y, xx * right_y - xy * right_x], 1) / (xx * yy - xy * xy)
     return step * (reach / torch.sqrt((step * step).sum(1, keepdim=True)).clamp(min=reach))
+
+
+def known_share(places: Tensor, box: Tensor, crop: Box) -> Tensor:
+    """How far a patch's own field is to be trusted for what comes from places (T, h, w, 2) -> (T, 1, h, w).
+
+    Not beyond the patch's box, where it isn't known, but for sides that are the crop's own.
+    """
+    margin = KNOWN_MARGIN * (box[3] - box[1])
+    inner = torch.cat([box[:2] > 0, box[2:] < torch.stack([torch.as_tensor(side).float() for side in crop[2:]])])
+    near = torch.cat([places - box[:2], box[2:] - places], 3)
+    t = (torch.where(inner, near, margin).amin(3) / margin).clamp(0, 1)
+    return (t * t * (3 - 2 * t))[:, None]
 
 
 def shaded(source: Tensor, positions: Tensor, shading: Tensor) -> Tensor:
@@ -165,10 +178,11 @@ class LayeredWarp(nn.Module):
         height, width = skin_alpha.shape[2], skin_alpha.shape[3]
         pixels = lattice(box, height, width).expand(displacement.shape[0], -1, -1, -1)
         smooth, shading = sample(base, pixels, outer_box(source)).split([2, 2], 1)
+        share = feather * known_share(pixels + smooth.permute(0, 2, 3, 1), box, outer_box(source))
         layers = []
         for weights, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
             offset = enlarge(self.source_offsets(weights, displacement, box), height, width)
-            positions = pixels + (smooth + feather * (offset - smooth)).permute(0, 2, 3, 1)
+            positions = pixels + (smooth + share * (offset - smooth)).permute(0, 2, 3, 1)
             layers.append((shaded(source, positions, shading), sample_shared(alpha, positions, box)))
         (colour_u, alpha_u), (colour_l, alpha_l) = layers
         covered = (alpha_u + alpha_l).clamp(max=1)

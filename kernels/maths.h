@@ -16,11 +16,13 @@
 namespace mien {
 
 constexpr float kDamping = 0.03f; // of the least squares; 1 is the slope of a field at rest
+constexpr float kKnownMargin = 0.1f; // of a patch's height, along which its own field is led over into the smooth one
 
 // Written so that NaN becomes 0: a NaN would index outside of the image.
 MIEN_HD float clamp_to(float value, float high) { return value > 0.0f ? (value < high ? value : high) : 0.0f; }
 
 MIEN_HD int smaller(int a, int b) { return a < b ? a : b; }
+MIEN_HD float smaller(float a, float b) { return a < b ? a : b; }
 
 // An index beyond an axis becomes the axis' last or first one.
 MIEN_HD int clamp_index(int i, int size) { return smaller(i < 0 ? 0 : i, size - 1); }
@@ -44,6 +46,19 @@ MIEN_HD float sample_plane(const float *plane, int height, int width, float x, f
     const float above = top[at.x0] + at.right * (top[at.x1] - top[at.x0]);
     const float beneath = bottom[at.x0] + at.right * (bottom[at.x1] - bottom[at.x0]);
     return above + at.below * (beneath - above);
+}
+
+// How far a patch's own field is to be trusted for what comes from x, y in the crop (width x height): not beyond the
+// patch's box (x0, y0, x1, y1), where it isn't known, but for sides that are the crop's own.
+MIEN_HD float known_share(float x, float y, const float *box, int width, int height) {
+    const float margin = kKnownMargin * (box[3] - box[1]);
+    float near = margin;
+    near = box[0] > 0.0f ? smaller(near, x - box[0]) : near;
+    near = box[1] > 0.0f ? smaller(near, y - box[1]) : near;
+    near = box[2] < float(width - 1) ? smaller(near, box[2] - x) : near;
+    near = box[3] < float(height - 1) ? smaller(near, box[3] - y) : near;
+    const float t = near > 0.0f ? near / margin : 0.0f;
+    return t * t * (3.0f - 2.0f * t);
 }
 
 struct Step {

@@ -32,14 +32,18 @@ struct Skin {
     std::vector<float> colours, covered;
 };
 
-// Leads a layer's field over into the smooth one (2 x width), towards the patch's border.
-MIEN_CLONES void feathered(Layer &layer, const float *smooth, const float *feather, const MienPatch &patch, float y) {
+// Leads a layer's field over into the smooth one (2 x width), towards the patch's border, and for what comes from there.
+MIEN_CLONES void feathered(Layer &layer, const float *smooth, const float *feather, const MienWarp &warp,
+                           const MienPatch &patch, float y) {
     const int width = patch.width;
     const float step = (patch.box[2] - patch.box[0]) / float(width - 1);
     const float *own = layer.values.data();
     for (int i = 0; i < width; ++i) {
-        layer.x[i] = patch.box[0] + float(i) * step + (smooth[i] + feather[i] * (own[i] - smooth[i]));
-        layer.y[i] = y + (smooth[width + i] + feather[i] * (own[width + i] - smooth[width + i]));
+        const float x = patch.box[0] + float(i) * step, from_x = x + smooth[i], from_y = y + smooth[width + i];
+        const float share =
+            feather[i] * known_share(from_x, from_y, patch.box, warp.source.width, warp.source.height);
+        layer.x[i] = from_x + share * (own[i] - smooth[i]);
+        layer.y[i] = from_y + share * (own[width + i] - smooth[width + i]);
     }
 }
 
@@ -97,7 +101,7 @@ Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, i
         for (Layer *layer : {&upper, &lower}) {
             const int rows = (layer == &upper ? layers.upper : layers.lower).grid.rows;
             layer->offset.read(float(row) * float(rows - 1) / float(height - 1), layer->values.data());
-            feathered(*layer, smooth.data(), patch.feather + std::size_t(row) * width, patch, y);
+            feathered(*layer, smooth.data(), patch.feather + std::size_t(row) * width, warp, patch, y);
             layer->spots.find(layer->x.data(), layer->y.data(), int(layer->x.size()), warp.source);
         }
         const std::size_t at = std::size_t(row) * width;

@@ -36,8 +36,10 @@ __device__ Layer layer_at(const MienWarp &w, const MienPatch &p, const Pixel &at
     const float column = float(at.column) * float(grid.columns - 1) / float(p.width - 1);
     const float row = float(at.row) * float(grid.rows - 1) / float(p.height - 1);
     const float4 own = coarse_at(coarse, at.frame, grid.rows, grid.columns, column, row);
-    const float feather = p.feather[at.row * p.width + at.column];
-    const float x = at.x + smooth.x + feather * (own.x - smooth.x), y = at.y + smooth.y + feather * (own.y - smooth.y);
+    const float from_x = at.x + smooth.x, from_y = at.y + smooth.y;
+    const float share = p.feather[at.row * p.width + at.column] *
+                        known_share(from_x, from_y, p.box, w.source.width, w.source.height);
+    const float x = from_x + share * (own.x - smooth.x), y = from_y + share * (own.y - smooth.y);
     const float in_x = (x - p.box[0]) * float(p.width - 1) / (p.box[2] - p.box[0]);
     const float in_y = (y - p.box[1]) * float(p.height - 1) / (p.box[3] - p.box[1]);
     return {person_at(w, x, y, smooth.z, smooth.w), sample_plane(skin_alpha, p.height, p.width, in_x, in_y)};

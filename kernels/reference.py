@@ -18,6 +18,7 @@ MODES = ("bilinear", "nearest", "bicubic")
 PADDINGS = ("zeros", "border", "reflection")
 CUBIC = -0.75  # the free parameter of Keys' kernel (1981)
 DAMPING = 0.03
+KNOWN_MARGIN = 0.1
 PATCHES = ("eye_right", "eye_left", "mouth")
 # Rows: luma, blue and red difference of BT.709 in limited range, from RGB 0-255.
 BT709 = np.array(
@@ -191,10 +192,11 @@ def patch(source: Array, displacement: Array, base: Array, own: Mapping[str, Arr
     crop = np.array([0, 0, source.shape[3] - 1, source.shape[2] - 1])
     pixels = np.broadcast_to(lattice(box, height, width), (len(displacement), height, width, 2))
     smooth, shading = np.split(sample(base, pixels, crop), [2], 1)
+    share = own["feather"] * known_share(pixels + smooth.transpose(0, 2, 3, 1), box, crop)
     layers = []
     for weights, alpha in ((own["upper"], own["skin_alpha"][:, :1]), (own["lower"], own["skin_alpha"][:, 1:])):
         offset = sample(source_offsets(weights, displacement, box), pixels, box)
-        positions = pixels + (smooth + own["feather"] * (offset - smooth)).transpose(0, 2, 3, 1)
+        positions = pixels + (smooth + share * (offset - smooth)).transpose(0, 2, 3, 1)
         layers.append((shaded(source, positions, shading), sample(alpha, positions, box)))
     (colour_upper, upper), (colour_lower, lower) = layers
     covered, beneath = np.minimum(upper + lower, 1), lower * (1 - upper)
@@ -202,6 +204,16 @@ def patch(source: Array, displacement: Array, base: Array, own: Mapping[str, Arr
     drawn, below, through = interior(pixels, covered, own)
     shown = (1 - covered) * through
     return covered * skin + (1 - covered) * drawn, np.concatenate([shown * below, 255 * shown], 1)
+
+
+def known_share(places: Array, box: Array, crop: Array) -> Array:
+    """How far a patch's own field is to be trusted for what comes from places (T, h, w, 2): not beyond its box, where
+    it isn't known, but for sides that are the crop's own -> (T, 1, h, w)."""
+    margin = KNOWN_MARGIN * (box[3] - box[1])
+    inner = np.concatenate([box[:2] > crop[:2], box[2:] < crop[2:]])
+    near = np.concatenate([places - box[:2], box[2:] - places], 3)
+    t = np.clip(np.where(inner, near, margin).min(3) / margin, 0, 1)
+    return np.asarray((t * t * (3 - 2 * t))[:, None])
 
 
 def interior(pixels: Array, covered: Array, own: Mapping[str, Array]) -> tuple[Array, Array, Array]:
