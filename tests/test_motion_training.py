@@ -20,6 +20,7 @@ from export.motion.facts import PERFORMED  # noqa: E402
 from export.motion.network import MotionModel  # noqa: E402
 from export.motion.performer import DETAILS, Performer  # noqa: E402
 from export.motion.simulator import Performance, simulate  # noqa: E402
+from export.motion.straighten import Straightener  # noqa: E402
 from export.motion.style import STYLE_SIZE, Style  # noqa: E402
 from export.motion.train import Trainer, batch_of, losses_of  # noqa: E402
 
@@ -136,6 +137,27 @@ def test_training_lowers_the_loss_and_goes_on_where_it_was(small_corpus: Path, t
     first.save()
     second = Trainer(small_corpus, tmp_path / "parts", batch=16, seed=1)
     np.testing.assert_allclose([second.learn() for _ in range(15)], losses[15:], rtol=1e-3)
+
+
+def test_straightening_brings_few_steps_to_where_many_go(small_corpus: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    crooked = Trainer(small_corpus, tmp_path, batch=16, seed=1)
+    for model in (crooked.model, crooked.mean.module):
+        torch.nn.init.normal_(model.field.leave.weight, 0, 0.2)
+    crooked.save()
+    out = tmp_path / "straight"
+    out.mkdir()
+    straightener = Straightener(small_corpus, tmp_path / "checkpoint.pt", out, pairs=24)
+    before = straightener.held_out()
+    for _ in range(60):
+        straightener.learn()
+    after = straightener.held_out()
+    assert after < 0.9 * before
+    straightener.save()
+    again = Straightener(small_corpus, tmp_path / "checkpoint.pt", out)
+    assert again.step == 60
+    assert again.held_out() == pytest.approx(after, rel=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter has many

@@ -6,9 +6,11 @@ python -m export.motion.build --corpus corpus.npz --checkpoint checkpoint.pt --w
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -19,9 +21,11 @@ from export.motion.performer import DETAILS, Performer, within_quiet_ends
 from export.motion.score import CHANNELS, KNOT_FPS, SHAPE_CHANNELS, Scale
 from export.motion.style import STYLE_SIZE
 from export.motion.train import about
+from export.onnx_file import save, store_as_half, tidy
 
 FLOW_STEPS = 2
-BREADTH = 1.12  # of the noise that heads and eyes start from: so few steps lose a tenth of their spread
+BREADTH = 1.06  # of the noise that heads and eyes start from: the network's lose that much of their spread
+BLINK_ODDS = 0.91  # of those learnt: scores that are generated bring more blinks than simulated ones
 INPUTS = ("noise", "emotions", "intensity", "seconds", "style", "own", "pose_deg")
 OUTPUTS = ("blendshapes", "release", "rotation_deg", "shift_cm", "gaze_deg", "body_cm")
 
@@ -35,6 +39,7 @@ class MotionNetwork(nn.Module):
         breadth = torch.ones(CHANNELS, 1)
         breadth[SHAPE_CHANNELS:] = BREADTH
         self.register_buffer("breadth", breadth)
+        self.register_buffer("calmer", torch.tensor([[math.log(BLINK_ODDS)], [0.0]]))  # whether; how deep
 
     def forward(
         self,
@@ -56,7 +61,7 @@ class MotionNetwork(nn.Module):
         started, details, chances = noise.split([CHANNELS, DETAILS, CHANCES], 1)
         wishes = torch.cat([emotions, clock], 1)
         score = flow(self.model.field, self.breadth * started, wishes, about(style, own, pose), self.steps)
-        odds = self.model.blinks(score, wishes, style)
+        odds = self.model.blinks(score, wishes, style) + self.calmer
         blinks = draw_blinks(odds, chances, within_quiet_ends(time[0], seconds))
         asked = (emotions.flatten(1).amax(1) > 0).to(noise.dtype)  # a neutral face keeps the photo's expression
         tracks: list[Tensor] = self.performer(score, blinks, details, intensity * asked, seconds)
@@ -109,7 +114,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=Path("engine/weights"))
     options = parser.parse_args()
-    export_onnx(load(options.corpus, options.checkpoint), options.weights / "motion.onnx")
+    path = options.weights / "motion.onnx"
+    export_onnx(load(options.corpus, options.checkpoint), path)
+    save(store_as_half(tidy(onnx.load(path)), lossless_only=False), path)
     write_manifest_row(
         options.weights,
         file="motion.onnx",
