@@ -80,6 +80,7 @@ class Portrait:
     pose_rotation: Floats  # (3, 3) from the head's frame to the photo's
     constants: Mapping[str, np.ndarray]  # of the warp graph
     behind: Image  # the crop without this person
+    freedom: float = 1.0  # share of a head's motion that it makes
 
     def unmoved(self) -> Floats:
         """The person as in the photo, glasses on -> (h, w, 4) premultiplied, of the crop; colours 0-255, alpha 0-1."""
@@ -207,7 +208,7 @@ def skin_tone(image: Image, mesh_px: Floats) -> Floats:
 
 def white_of_light(skin: Floats) -> Floats:
     """What white looks like in the photo's light (3,), 0-255: from the tone of skin, less its own colour."""
-    bright = np.clip(1.15 * skin.max(), 70, 235)
+    bright = np.clip(1.15 * skin.max(), min(70, 2 * skin.max()), 235)  # dark skin, or in photos that are dark, of any
     return np.asarray(bright * (0.6 + 0.4 * skin / skin.max()), np.float32)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -29,6 +29,7 @@ HEAD_SIZE_CM = (9.5, 14.0, 10.0)  # sideways, up and down from its middle, with 
 HEAD_LEAD_CM = 20.0  # of a head over bodies
 FILL_MARGIN_CM, FILL_MARGIN_PX = 0.35, 4  # edges in small pictures are as many pixels wide as in large ones
 SPARE_CM = 3.0  # kept of the crop around the person
+CUT_SHARE, LEAST_FREEDOM = 0.2, 0.2  # of a head's height, cut by the photo's side; of its motion, left to it then
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class SceneBuilder:
             margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
             with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
                 behind = beside.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
-                portraits[number] = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
+                made = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
+            portraits[number] = replace(made, freedom=freedom(matte, crop, mesh.pose, photo.shape[1]))
             left[crop.slices] = portraits[number].behind
             if progress is not None:
                 progress(done, len(order))
@@ -98,6 +100,19 @@ class SceneBuilder:
         likely = (classes[CLASSES.index(name)] for name in ("hair", "other"))
         cut, hair, other = (np.ascontiguousarray(part[tight.slices]) for part in (matte, *likely))
         return crop, cut, hair, other
+
+
+def freedom(matte: Floats, crop: Rectangle, pose: HeadPose, photo_width: int) -> float:
+    """How much of its motion a head may make, 0 to 1: little where the photo's left or right side cuts it.
+
+    What is beyond a photo can't be seen, and a head that turns away from there would have to show it.
+    """
+    head = matte * head_share(pose, crop)
+    cut = [head[:, 0].sum()] if crop.x0 == 0 else []
+    if crop.x0 + crop.width == photo_width:
+        cut.append(head[:, -1].sum())
+    share = max(map(float, cut), default=0.0) / (sum(HEAD_SIZE_CM[1:]) * pose.scale_px)
+    return 1 - (1 - LEAST_FREEDOM) * min(1.0, share / CUT_SHARE)
 
 
 def fading_into(photo: Image, filled: Image, matte: Floats, reach_px: int) -> Image:

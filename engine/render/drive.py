@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.motion.track import Motion
@@ -50,6 +52,14 @@ def control_displacement_px(portrait: Portrait, motion: Motion, expression_cm: F
     head = turned - points.positions_cm + motion.shift_cm[:, None]
     moved = points.head_weight[:, None] * head + points.body_weight[:, None] * motion.body_cm[:, None]
     return np.asarray(moved @ points.cm_to_px.T, np.float32)
+
+
+def as_far_as_free(portrait: Portrait, motion: Motion) -> Motion:
+    """The motion, with as much of the head's as a head has room for that the photo cuts."""
+    if portrait.freedom == 1:
+        return motion
+    turned, shifted = portrait.freedom * motion.rotation_deg, portrait.freedom * motion.shift_cm
+    return replace(motion, rotation_deg=turned, shift_cm=shifted, body_cm=portrait.freedom * motion.body_cm)
 
 
 def turned_in_photo(portrait: Portrait, motion: Motion) -> Floats:

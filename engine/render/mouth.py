@@ -23,8 +23,11 @@ MARGIN_PX = 8  # what the network sees around the inside, at least
 STEP_PX = 8  # the sides of its windows are multiples of it: it halves them three times
 NEAR_TEETH_PX = 11
 IN_THE_DARK = 0.4  # of the result, where no teeth or gums are near: of few photos has it learnt what is there
-TONES = (0.6, 1.2)
-TONE_OF_DRAWN_TEETH = 0.5  # of the way from the network's white, learnt in other rooms, to that of the photo's light
+TONES = (0.1, 1.2)  # of teeth: photos may be dark
+USUAL_TONES = (
+    0.6,
+    1.2,
+)  # within which drawn teeth go half of the way to the white of the photo's light, beyond all of it
 FADE_PX = 6.0  # at the picture's border, beyond which the drawn mouth stays
 INSIDE_CHANNEL = 3
 
@@ -117,7 +120,7 @@ class MouthPainter:
         alpha = found[..., 3:] * np.stack([view.share for view in views])[..., None]
         colours = (found[..., :3] + 1) * 127.5
         tones = np.stack([tone_of_teeth(view.crop, drawn) for view, drawn in zip(views, colours, strict=True)])
-        colours *= tones if self._mouth.own.any() else tones**TONE_OF_DRAWN_TEETH
+        colours *= tones if self._mouth.own.any() else tones / np.sqrt(np.clip(tones, *USUAL_TONES))
         return np.concatenate([self._mouth.toning.applied(colours), alpha], 3).astype(np.float32)
 
 

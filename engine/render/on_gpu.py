@@ -18,7 +18,7 @@ from engine.motion.track import Motion
 from engine.portrait.glasses import Glasses
 from engine.portrait.portrait import Portrait
 from engine.portrait.scene import Scene
-from engine.render.drive import frame_inputs
+from engine.render.drive import as_far_as_free, frame_inputs
 from engine.render.glasses import glasses_affines, put_on, reach_of
 from engine.render.mouth import MouthPainter
 from engine.render.renderer import behind_inputs, overlap
@@ -43,6 +43,7 @@ class GpuFaceRenderer:
         """Draws len(motion) frames into canvas (T, H, W, 3), over what it holds."""
         portrait, stream = self._portrait, self._warp.kernels.stream
         crop = canvas.part(*portrait.crop.slices)
+        motion = as_far_as_free(portrait, motion)
         moved = frame_inputs(portrait, motion)
         drawn = self._warp.draw(crop, **moved, **({} if self._still_behind else self._behind(crop)))
         patch, inside = drawn["mouth_frames"].read(stream), drawn["mouth_inside"].read(stream)

@@ -10,7 +10,7 @@ from engine.motion.track import Motion
 from engine.native import NativeWarp
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import Portrait
-from engine.render.drive import frame_inputs
+from engine.render.drive import as_far_as_free, frame_inputs
 from engine.render.glasses import glasses_affines, put_on, reach_of
 from engine.render.mouth import MouthPainter
 
@@ -36,6 +36,7 @@ class FaceRenderer:
         """Draws len(motion) frames into canvas (T, H, W, 3), over what it holds."""
         portrait = self._portrait
         crop = canvas[(slice(None), *portrait.crop.slices)]
+        motion = as_far_as_free(portrait, motion)
         moved = frame_inputs(portrait, motion)
         inputs: dict[str, NDArray[np.generic]] = dict(moved)
         if not self._still_behind:
