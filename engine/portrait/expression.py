@@ -152,12 +152,23 @@ def below_mouth(points_cm: Floats) -> list[int]:
     return [int(i) for i in np.flatnonzero((points_cm[:, 1] > lip) & inside)]
 
 
-def face_shape(points_cm: Floats, readings: Floats, basis: ExpressionBasis, skin: Skin, rotation: Floats) -> FaceShape:
-    """points (468, 3), the photo's readings (52,), the head's rotation (3, 3) in the photo."""
+def face_shape(
+    points_cm: Floats,
+    readings: Floats,
+    basis: ExpressionBasis,
+    skin: Skin,
+    rotation: Floats,
+    together: Floats | None = None,
+) -> FaceShape:
+    """points (468, 3), the photo's readings (52,), the head's rotation (3, 3) in the photo, what points take of each
+    other's motion (468, 468)."""
     own = own_expression(readings)
     opposite = -np.tensordot(own, basis.displacements_cm, 1)
     opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
     release = opposite + closing_lips_cm(points_cm + opposite)
+    moves = basis.displacements_cm
+    if together is not None:
+        release, moves = together @ release, np.matmul(together, moves)
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
-    return FaceShape(rest_cm, release.astype(np.float32), basis.displacements_cm, own, lips, skin, view)
+    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, skin, view)

@@ -15,6 +15,7 @@ from engine.portrait import topology as top
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import eyeball_textures, iris_of
+from engine.portrait.far_side import shared_motion
 from engine.portrait.folds import fold_map, fold_regions
 from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation, node_positions
@@ -116,7 +117,8 @@ def build_portrait(
     crop_image, glasses = take_off(crop_image, other, matte, mesh_px, pose)
     points = control_points(mesh_px, pose, crop.width, crop.height)
     face_cm = to_head_frame(mesh_px[: top.FACE_POINTS], pose)
-    shape = face_shape(face_cm, mesh.blendshapes, assets.basis, assets.skin, pose.rotation)
+    together = shared_motion(face_cm, assets.triangles, pose.rotation)
+    shape = face_shape(face_cm, mesh.blendshapes, assets.basis, assets.skin, pose.rotation, together)
     folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
     field = Interpolation(points.positions_px)

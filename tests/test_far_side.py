@@ -1,0 +1,45 @@
+"""Points at the far edge of a turned face move together, and no others."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from engine.mesh import CanonicalFace
+from engine.portrait import topology as top
+from engine.portrait.far_side import OWN_MOTION, shared_motion
+from engine.render.drive import rotations
+from engine.types import Floats
+from tests.perception import bundle
+
+
+@cache
+def canonical() -> CanonicalFace:
+    return CanonicalFace.load(bundle())
+
+
+def shared(yaw_deg: float) -> Floats | None:
+    turn = rotations(np.array([[0.0, yaw_deg, 0.0]], np.float32))[0]
+    return shared_motion(canonical().points_cm[: top.FACE_POINTS], canonical().triangles, turn)
+
+
+@pytest.mark.parametrize("yaw_deg", [0.0, 3.0, -3.0, 60.0])
+def test_heads_that_look_ahead_or_away_share_nothing(yaw_deg: float) -> None:
+    assert shared(yaw_deg) is None
+
+
+@pytest.mark.parametrize("yaw_deg", [-25.0, 25.0])
+def test_the_far_cheek_moves_as_one(yaw_deg: float) -> None:
+    found = shared(yaw_deg)
+    assert found is not None
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+    points = canonical().points_cm[: top.FACE_POINTS]
+    sharing = np.diag(found) < 0.5
+    assert sharing.sum() > 20
+    far = np.sign(yaw_deg) * points[:, 0] > 0  # positive yaw carries the nose towards +x, and hides the cheek there
+    assert far[sharing].all()
+    np.testing.assert_allclose(np.diag(found)[list(OWN_MOTION)], 1, atol=1e-6)
+    noise = np.random.default_rng(0).normal(size=(top.FACE_POINTS, 3))
+    assert (found @ noise)[sharing].std() < 0.5 * noise[sharing].std()
