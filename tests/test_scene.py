@@ -142,15 +142,16 @@ def test_pixels_belong_to_whom_they_are_near() -> None:
     pose = astronaut_mesh().pose
     far, near = (mesh_in(astronaut_mesh(), scale, x, 0).pose for scale, x in ((0.4, 0), (0.5, 100)))
     rectangle = group()[1].portraits[0].crop
-    assert np.all(own_share(pose, [], rectangle) == 1)
+    bald = np.zeros((rectangle.height, rectangle.width), np.float32)
+    assert np.all(own_share(pose, [], rectangle, bald) == 1)
     for mine, other in ((far, near), (near, far)):
-        share = own_share(mine, [other], rectangle)
+        share = own_share(mine, [other], rectangle, bald)
         x, y = (
             round(float(v)) - corner for v, corner in zip(mine.origin_px, (rectangle.x0, rectangle.y0), strict=False)
         )
         if 0 <= x < rectangle.width and 0 <= y < rectangle.height:
             assert share[y, x] == 1
-    both = own_share(far, [near], rectangle) + own_share(near, [far], rectangle)
+    both = own_share(far, [near], rectangle, bald) + own_share(near, [far], rectangle, bald)
     np.testing.assert_allclose(both, 1, atol=1e-5)
 
 
@@ -162,6 +163,20 @@ def test_a_head_is_in_front_of_the_body_of_who_stands_behind() -> None:
     photo = astronaut()
     everything = Rectangle(0, 0, photo.shape[1], photo.shape[0])
     x, y = (round(float(v)) for v in front.origin_px[:2])
-    cheek = round(6 * front.scale_px)
-    assert np.all(own_share(front, [behind], everything)[y, x - cheek : x + cheek] == 1)
-    assert np.all(own_share(behind, [front], everything)[y, x - cheek : x + cheek] == 0)
+    cheek, bald = round(6 * front.scale_px), np.zeros(photo.shape[:2], np.float32)
+    assert np.all(own_share(front, [behind], everything, bald)[y, x - cheek : x + cheek] == 1)
+    assert np.all(own_share(behind, [front], everything, bald)[y, x - cheek : x + cheek] == 0)
+
+
+def test_hair_that_hides_a_mouth_belongs_to_who_stands_before_it() -> None:
+    """Else the mouth behind would open in it."""
+    front = astronaut_mesh().pose
+    behind = replace(front, origin_px=(front.origin_px - [0, 15 * front.scale_px, 0]).astype(np.float32))
+    everything = Rectangle(0, 0, 512, 512)
+    hair = np.zeros((512, 512), np.float32)
+    x, mouth = round(float(front.origin_px[0])), round(float(behind.origin_px[1] + 5 * front.scale_px))
+    assert own_share(behind, [front], everything, hair)[mouth, x] == 1
+    hair[mouth - 5 : mouth + 5] = 1
+    assert own_share(behind, [front], everything, hair)[mouth, x] == 0
+    assert own_share(front, [behind], everything, hair)[mouth, x] == 1
+    assert own_share(behind, [], everything, hair)[mouth, x] == 1  # a beard stays whose it is

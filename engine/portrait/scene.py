@@ -27,6 +27,7 @@ HEAD_REACH_CM = (15.0, 17.0, 13.0)  # of the part that is segmented finer: sidew
 OTHERS_SOFTNESS_CM = 0.4
 HEAD_SIZE_CM = (9.5, 14.0, 10.0)  # sideways, up and down from its middle, with hair
 HEAD_LEAD_CM = 20.0  # of a head over bodies
+HAIR_Y_CM, HAIR_SOFTNESS_CM = (-3.0, 2.0), 1.0  # brows and the nose's tip, from a head's middle
 FILL_MARGIN_CM, FILL_MARGIN_PX = 0.35, 4  # edges in small pictures are as many pixels wide as in large ones
 SPARE_CM = 3.0  # kept of the crop around the person
 CUT_SHARE, LEAST_FREEDOM = 0.2, 0.2  # of a head's height, cut by the photo's side; of its motion, left to it then
@@ -93,7 +94,7 @@ class SceneBuilder:
         region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
         classes = self.segmenter.segment(photo, region, head=head)
         person = 1 - classes[CLASSES.index("background")]
-        share = own_share(mesh.pose, others, wide)
+        share = own_share(mesh.pose, others, wide, classes[CLASSES.index("hair")])
         matte = person_matte(photo[wide.slices], person * share, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
@@ -136,18 +137,23 @@ def bounding_rectangle(matte: Floats, spare_px: int) -> Rectangle:
     return Rectangle(x0, y0, x1 - x0, y1 - y0)
 
 
-def own_share(pose: HeadPose, others: Sequence[HeadPose], rectangle: Rectangle) -> Floats:
+def own_share(pose: HeadPose, others: Sequence[HeadPose], rectangle: Rectangle, hair: Floats) -> Floats:
     """How far each pixel of a rectangle is this person's rather than another's, 0 to 1 -> (h, w).
 
     A person is a line from head to chest; a pixel belongs to the nearest line, measured in each person's own size.
     Where that is undecided the larger face, which is nearer to the viewer, wins. Heads were found because nothing hides
-    them, so they are in front of all bodies.
+    them, so they are in front of all bodies. Hair (h, w) where one's mouth would be and another's hair may be is the
+    other's, who hides the mouth.
     """
     share = np.ones((rectangle.height, rectangle.width), np.float32)
     own, own_head = body_distance_cm(pose, rectangle), head_share(pose, rectangle)
+    own_hair, no_hair = (hair * part for part in hair_places(pose, rectangle))
     for other in others:
         theirs, their_head = body_distance_cm(other, rectangle), head_share(other, rectangle)
-        lead_cm = theirs - own + HEAD_LEAD_CM * (own_head - their_head) + np.log(pose.scale_px / other.scale_px)
+        hers, not_hers = hair_places(other, rectangle)
+        hidden = no_hair * hers * their_head - own_hair * not_hers * own_head
+        lead_cm = theirs - own + HEAD_LEAD_CM * (own_head - their_head - hidden)
+        lead_cm += np.log(pose.scale_px / other.scale_px)
         share = np.minimum(share, np.clip(0.5 + lead_cm / OTHERS_SOFTNESS_CM, 0, 1))
     return share
 
@@ -158,6 +164,13 @@ def head_share(pose: HeadPose, rectangle: Rectangle) -> Floats:
     sideways, up, down = HEAD_SIZE_CM
     reach = np.hypot(x / sideways, y / np.where(y < 0, up, down))
     return np.asarray(np.clip(0.5 + (1 - reach) * sideways / OTHERS_SOFTNESS_CM, 0, 1), np.float32)
+
+
+def hair_places(pose: HeadPose, rectangle: Rectangle) -> tuple[Floats, Floats]:
+    """Where a head has hair for certain, above its brows, and where none but a beard, below its nose -> (h, w) each."""
+    _, y = centimetres_from_head(pose, rectangle)
+    above, below = HAIR_Y_CM
+    return np.clip((above - y) / HAIR_SOFTNESS_CM, 0, 1), np.clip((y - below) / HAIR_SOFTNESS_CM, 0, 1)
 
 
 def centimetres_from_head(pose: HeadPose, rectangle: Rectangle) -> tuple[Floats, Floats]:
