@@ -31,7 +31,7 @@ def test_a_smile_never_shrinks_on_its_way_to_joy() -> None:
 def test_a_smile_goes_when_sadness_comes() -> None:
     seen = shown("sadness", smiling(0.8))
     assert np.allclose(seen[0, SMILES], 0.8)
-    assert (seen[90, SMILES] < 0.05).all()
+    assert (seen[90, SMILES] < 0.1 * 0.8).all()
 
 
 def test_the_first_frame_is_still_the_photo() -> None:
