@@ -22,7 +22,7 @@ from torch import Tensor
 from export.motion.build import FLOW_STEPS
 from export.motion.corpus import LENGTHS_KNOTS
 from export.motion.network import MotionModel, ScoreField, flow
-from export.motion.train import Clips, about, read_corpus
+from export.motion.train import Clips, about, read_corpus, save_checkpoint
 
 TEACHER_STEPS = 12
 PAIRS, HELD_OUT = 2300, 48  # of each length
@@ -124,9 +124,7 @@ class Straightener:
         return float(np.mean([float(self.loss(self.mean.module.field, knots, rows[knots], None)) for knots in rows]))
 
     def save(self) -> None:
-        state = {name: getattr(self, name).state_dict() for name in ("model", "mean", "optimiser")}
-        torch.save(state | {"step": self.step}, self.out / "partial.pt")
-        (self.out / "partial.pt").replace(self.out / "checkpoint.pt")
+        save_checkpoint(self.out, self.step, model=self.model, mean=self.mean, optimiser=self.optimiser)
 
 
 def main() -> None:

@@ -45,6 +45,12 @@ def read_corpus(path: Path) -> Clips:
         }
 
 
+def save_checkpoint(out: Path, step: int, **parts: torch.nn.Module | torch.optim.Optimizer) -> None:
+    """Writes checkpoint.pt, all of it or none."""
+    torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, out / "partial.pt")
+    (out / "partial.pt").replace(out / "checkpoint.pt")
+
+
 @dataclass(frozen=True)
 class Batch:
     """F clips of K knots."""
@@ -132,9 +138,7 @@ class Trainer:
         return np.mean(losses, 0)
 
     def save(self) -> None:
-        state = {name: getattr(self, name).state_dict() for name in ("model", "mean", "optimiser")}
-        torch.save(state | {"step": self.step}, self.out / "partial.pt")
-        (self.out / "partial.pt").replace(self.out / "checkpoint.pt")
+        save_checkpoint(self.out, self.step, model=self.model, mean=self.mean, optimiser=self.optimiser)
 
 
 def main() -> None:
