@@ -24,10 +24,7 @@ STEP_PX = 8  # the sides of its windows are multiples of it: it halves them thre
 NEAR_TEETH_PX = 11
 IN_THE_DARK = 0.4  # of the result, where no teeth or gums are near: of few photos has it learnt what is there
 TONES = (0.1, 1.2)  # of teeth: photos may be dark
-USUAL_TONES = (
-    0.6,
-    1.2,
-)  # within which drawn teeth go half of the way to the white of the photo's light, beyond all of it
+USUAL_TONES = (0.6, 1.2)  # within them drawn teeth go half of the way to the photo's light, beyond all of it
 FADE_PX = 6.0  # at the picture's border, beyond which the drawn mouth stays
 INSIDE_CHANNEL = 3
 
