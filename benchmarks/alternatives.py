@@ -27,9 +27,9 @@ from engine.render.drive import frame_inputs
 from engine.types import Image
 
 
-def remapped_clip(photo: Image, portrait: Portrait, displacement: np.ndarray) -> bytes:
-    """An MP4 of the photo, moved by the control points' displacements (T, n, 2)."""
-    crop, weights = portrait.crop, portrait.constants["base"]
+def remapped_clip(photo: Image, portrait: Portrait, coefficients: np.ndarray) -> bytes:
+    """An MP4 of the photo, moved by its smooth field alone; coefficients (T, n, 2)."""
+    crop, functions = portrait.crop, portrait.constants["base_functions"]
     y, x = np.mgrid[: crop.height, : crop.width].astype(np.float32)
     still = np.ascontiguousarray(photo[crop.slices])
     data = io.BytesIO()
@@ -37,8 +37,8 @@ def remapped_clip(photo: Image, portrait: Portrait, displacement: np.ndarray) ->
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "18"})
         stream.width, stream.height, stream.pix_fmt = photo.shape[1], photo.shape[0], "yuv420p"
         stream.codec_context.thread_count = 1
-        for index, moved in enumerate(displacement):
-            field = cv2.resize(weights @ moved, (crop.width, crop.height), interpolation=cv2.INTER_LINEAR)
+        for index, moved in enumerate(coefficients):
+            field = cv2.resize(functions @ moved, (crop.width, crop.height), interpolation=cv2.INTER_LINEAR)
             picture = photo.copy()
             picture[crop.slices] = cv2.remap(
                 still, x - field[..., 0], y - field[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -58,8 +58,8 @@ def measure(runs: int, side_px: int, frame_count: int, results: Path = RESULTS) 
     frame_count = round(seconds * FPS)
     video = engine.animate(people, EMOTION, seconds=seconds, seed=SEED)
     portrait = people.scene.portraits[0]
-    displacement = frame_inputs(portrait, engine.motion(EMOTION, seconds=seconds, seed=SEED))["displacement"]
-    ways = {"mien": video.to_bytes, "opencv_remap": lambda: remapped_clip(photo, portrait, displacement)}
+    coefficients = frame_inputs(portrait, engine.motion(EMOTION, seconds=seconds, seed=SEED))["base_coefficients"]
+    ways = {"mien": video.to_bytes, "opencv_remap": lambda: remapped_clip(photo, portrait, coefficients)}
     found = {}
     for way, make in ways.items():
         check_clip(make(), photo, frame_count)

@@ -132,8 +132,8 @@ def torch_milliseconds(image_shape: tuple[int, ...], grid_shape: tuple[int, ...]
 
 def warp_timing(kernels: Kernels, inputs: dict[str, np.ndarray], version: Any, batch: int) -> dict[str, float]:
     """Face-frames a second of the whole warp, with its small inputs sent and its frames left on the device."""
-    per_frame = {name for name in inputs if name in ("displacement", "folds", "light")}
-    per_frame |= {name for name in inputs if name.endswith(("_affine", "_opacity"))}
+    per_frame = {name for name in inputs if name in ("base_coefficients", "folds", "light")}
+    per_frame |= {name for name in inputs if name.endswith(("_affine", "_opacity", "_upper", "_lower"))}
     moving = {name: np.resize(inputs[name], (batch, *inputs[name].shape[1:])) for name in per_frame}
     warp = CudaWarp(kernels, version=version).bind(**{n: a for n, a in inputs.items() if n not in per_frame})
     for _ in range(WARM_UP):

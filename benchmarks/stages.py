@@ -100,7 +100,7 @@ def once_a_photo(engine: Engine, photo: Image, runs: int) -> Rows:
             "scene": (SceneBuilder, "build"),
             "segment": (Segmenter, "segment"),
             "portrait": (scene, "build_portrait"),
-            "fields": (Interpolation, "weights"),
+            "fields": (Interpolation, "functions"),
             "solve": (Interpolation, "__init__"),
             "wait": (Future, "result"),
         },

@@ -1,4 +1,4 @@
-"""The warp and everything drawn with it, as one graph: control points in, finished pixels of one face's crop out.
+"""The warp and everything drawn with it, as one graph: fields in, finished pixels of one face's crop out.
 
 Three patches (two eyes, mouth), where skin tears and shows what lies behind, are laid over one smooth warp of the
 whole crop. See `LayeredWarp.forward` for the tensors. Positions are crop pixels, (x, y), and always float32.
@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from export.manifest import write_manifest_row
 
 PATCHES = ("eye_right", "eye_left", "mouth")
-PATCH_INPUTS = ("box", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "affine", "opacity", "behind")
+PATCH_INPUTS = (
+    "box", "functions", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "affine", "opacity", "behind",
+)  # fmt: skip
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
 DAMPING = 0.03  # of the least squares; 1 is the slope of a field at rest
 KNOWN_MARGIN = 0.1  # of a patch's height, along which its own field is led over into the smooth one
@@ -127,13 +129,13 @@ class LayeredWarp(nn.Module):
         super().__init__()
         self.iterations = iterations
 
-    def source_offsets(self, weights: Tensor, displacement: Tensor, box: Box) -> Tensor:
-        """weights (gh, gw, n), displacement (T, n, 2) -> where each node comes from, minus the node (T, 2, gh, gw).
+    def source_offsets(self, functions: Tensor, coefficients: Tensor, box: Box) -> Tensor:
+        """functions (gh, gw, F), coefficients (T, F, 2) -> where each node comes from, less the node (T, 2, gh, gw).
 
         Works in the units of a sampling grid, in which the box reaches from -1 to 1.
         """
-        height, width, points = weights.shape
-        field = torch.matmul(weights.reshape(-1, points), displacement * half_inverse(box))  # (T, gh * gw, 2)
+        height, width, count = functions.shape
+        field = torch.matmul(functions.reshape(-1, count), coefficients * half_inverse(box))  # (T, gh * gw, 2)
         field = field.transpose(1, 2).reshape(-1, 2, height, width)
         along_x, along_y = slope(field, 3) * ((width - 1) / 2), slope(field, 2) * ((height - 1) / 2)
         known = torch.cat([field, along_x[:, :1] + 1, along_x[:, 1:], along_y[:, :1], along_y[:, 1:] + 1], 1)
@@ -169,61 +171,59 @@ class LayeredWarp(nn.Module):
         shown = (1 - covered) * through
         return torch.cat([colour, torch.ones_like(covered)], 1), torch.cat([shown * drawn, 255 * shown], 1)
 
-    def patch(
-        self, source: Tensor, displacement: Tensor, base: Tensor, inputs: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    def patch(self, source: Tensor, base: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """One place where skin tears: two skin layers over the interior -> (T, 4, h, w), and the interior's share that
         is drawn (T, 4, h, w), as in `interior`."""
-        box, upper, lower, skin_alpha, feather = inputs[:5]
+        box, functions, upper, lower, skin_alpha, feather = inputs[:6]
         height, width = skin_alpha.shape[2], skin_alpha.shape[3]
-        pixels = lattice(box, height, width).expand(displacement.shape[0], -1, -1, -1)
+        pixels = lattice(box, height, width).expand(upper.shape[0], -1, -1, -1)
         smooth, shading = sample(base, pixels, outer_box(source)).split([2, 2], 1)
         share = feather * known_share(pixels + smooth.permute(0, 2, 3, 1), box, outer_box(source))
         layers = []
-        for weights, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
-            offset = enlarge(self.source_offsets(weights, displacement, box), height, width)
+        for coefficients, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
+            offset = enlarge(self.source_offsets(functions, coefficients, box), height, width)
             positions = pixels + (smooth + share * (offset - smooth)).permute(0, 2, 3, 1)
             layers.append((shaded(source, positions, shading), sample_shared(alpha, positions, box)))
         (colour_u, alpha_u), (colour_l, alpha_l) = layers
         covered = (alpha_u + alpha_l).clamp(max=1)
         behind_upper = alpha_l * (1 - alpha_u)  # the upper layer lies over the lower where they overlap
         skin = (colour_u * alpha_u + colour_l * behind_upper) / (alpha_u + behind_upper).clamp(min=1e-6)
-        interior, drawn = self.interior(pixels, covered, inputs[5:])
+        interior, drawn = self.interior(pixels, covered, inputs[6:])
         return covered * skin + (1 - covered) * interior, drawn
 
     def forward(
         self,
-        displacement: Tensor,
+        base_coefficients: Tensor,
         folds: Tensor,
         light: Tensor,
         behind: Tensor,
         source: Tensor,
-        base: Tensor,
+        base_functions: Tensor,
         fold_regions: Tensor,
         light_maps: Tensor,
         *patches: Tensor,
     ) -> list[Tensor]:
         """Draws T frames of one face's crop, and of its three patches, over what is behind the person.
 
-        displacement (T, n, 2)   of the control points, pixels
+        base_coefficients (T, F, 2) what the functions are multiplied by to give the smooth field, pixels
         folds (T, R)             how strongly the skin of each region folds
         light (T, L)             how the terms of light on the turning head have changed
         behind (1 or T, h, w, 3) uint8, the picture without this person
         source (1, 5, h, w)      the person, premultiplied RGB 0-255, alpha 0-1, and how much folds darken the skin
-        base (gh, gw, n)         interpolation weights over the crop's nodes
+        base_functions (gh, gw, F) `Interpolation.functions` at the crop's nodes
         fold_regions (R, gh, gw) where the regions are
         light_maps (L, gh, gw)   what each term adds to the gain of colours
         and for each of PATCHES
         box (4,)                 x0 y0 x1 y1 of its outer pixels' centres
-        upper, lower (ph, pw, n) interpolation weights of its two skin layers
+        functions (ph, pw, F)    the same at its nodes;  upper, lower (T, F, 2) coefficients of its two skin layers
         skin_alpha (1, 2, h, w)  of the layers, in the photo;  feather (1, 1, h, w) 0 at the patch's border
         textures (K, 4, h, w)    premultiplied;  shade (K,);  affine (T, K, 2, 3);  opacity (T, K)
         patch_behind (1 or T, h, w, 3) uint8
         -> the crop's frames (T, h, w, 3) uint8, then those of each patch; last, of the mouth's, how much of each pixel
         is drawn and not photographed (T, h, w, 4) uint8: premultiplied
         """
-        offset = self.source_offsets(base, displacement, outer_box(source))
-        nodes = lattice(outer_box(source), base.shape[0], base.shape[1])
+        offset = self.source_offsets(base_functions, base_coefficients, outer_box(source))
+        nodes = lattice(outer_box(source), base_functions.shape[0], base_functions.shape[1])
         # Both are known in the photo and move with the skin.
         shading = torch.stack([torch.tensordot(folds, fold_regions, 1), torch.tensordot(light, light_maps, 1)], 1)
         shading = sample(shading, nodes + offset.permute(0, 2, 3, 1), outer_box(source))
@@ -234,28 +234,29 @@ class LayeredWarp(nn.Module):
         frames = [over(shaded(source, positions, fine_shading), behind)]
         for i in range(len(PATCHES)):
             inputs = patches[i * len(PATCH_INPUTS) : (i + 1) * len(PATCH_INPUTS)]
-            drawn, inside = self.patch(source, displacement, coarse, inputs[:-1])
+            drawn, inside = self.patch(source, coarse, inputs[:-1])
             frames.append(over(drawn, inputs[-1]))
         return [*frames, as_bytes(inside)]  # of the last one, the mouth
 
 
-def example_inputs(frames: int = 2, points: int = 9) -> dict[str, Tensor]:
+def example_inputs(frames: int = 2, functions: int = 9) -> dict[str, Tensor]:
     """Tensors of the right ranks, with sizes that differ wherever the graph lets them."""
     inputs = {
-        "displacement": torch.zeros(frames, points, 2),
+        "base_coefficients": torch.zeros(frames, functions, 2),
         "folds": torch.zeros(frames, 7),
         "light": torch.zeros(frames, 8),
         "behind": torch.zeros(1, 65, 74, 3, dtype=torch.uint8),
         "source": torch.zeros(1, 5, 65, 74),
-        "base": torch.zeros(11, 12, points),
+        "base_functions": torch.zeros(11, 12, functions),
         "fold_regions": torch.zeros(7, 11, 12),
         "light_maps": torch.zeros(8, 11, 12),
     }
     for i, name in enumerate(PATCHES):
         height, width, nodes_y, nodes_x = 20 + i, 26 + i, 6 + i, 14 + i
         inputs[f"{name}_box"] = torch.tensor([3.0, 4.0, 3.0 + width - 1, 4.0 + height - 1])
-        inputs[f"{name}_upper"] = torch.zeros(nodes_y, nodes_x, points)
-        inputs[f"{name}_lower"] = torch.zeros(nodes_y, nodes_x, points)
+        inputs[f"{name}_functions"] = torch.zeros(nodes_y, nodes_x, functions)
+        inputs[f"{name}_upper"] = torch.zeros(frames, functions, 2)
+        inputs[f"{name}_lower"] = torch.zeros(frames, functions, 2)
         inputs[f"{name}_skin_alpha"] = torch.zeros(1, 2, height, width)
         inputs[f"{name}_feather"] = torch.zeros(1, 1, height, width)
         inputs[f"{name}_textures"] = torch.zeros(TEXTURES[name], 4, height, width)
@@ -269,17 +270,19 @@ def example_inputs(frames: int = 2, points: int = 9) -> dict[str, Tensor]:
 def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
     """Names for the dimensions that differ from photo to photo and from clip to clip."""
     shared = {
-        "displacement": {0: "frames", 1: "points"},
+        "base_coefficients": {0: "frames", 1: "functions"},
         "folds": {0: "frames", 1: "regions"},
         "light": {0: "frames", 1: "terms"},
         "behind": {0: "backs", 1: "crop_h", 2: "crop_w"},
     }
-    shared |= {"source": {2: "crop_h", 3: "crop_w"}, "base": {0: "nodes_h", 1: "nodes_w", 2: "points"}}
+    shared |= {"source": {2: "crop_h", 3: "crop_w"}}
+    shared |= {"base_functions": {0: "nodes_h", 1: "nodes_w", 2: "functions"}}
     shared |= {"fold_regions": {0: "regions", 1: "nodes_h", 2: "nodes_w"}}
     shared |= {"light_maps": {0: "terms", 1: "nodes_h", 2: "nodes_w"}}
     for p in PATCHES:
-        size, nodes = {2: f"{p}_h", 3: f"{p}_w"}, {0: f"{p}_nodes_h", 1: f"{p}_nodes_w", 2: "points"}
-        shared |= {f"{p}_box": {}, f"{p}_shade": {}, f"{p}_upper": nodes, f"{p}_lower": nodes}
+        size, nodes = {2: f"{p}_h", 3: f"{p}_w"}, {0: f"{p}_nodes_h", 1: f"{p}_nodes_w", 2: "functions"}
+        shared |= {f"{p}_box": {}, f"{p}_shade": {}, f"{p}_functions": nodes}
+        shared |= {f"{p}_{side}": {0: "frames", 1: "functions"} for side in ("upper", "lower")}
         shared |= {f"{p}_skin_alpha": size, f"{p}_feather": size, f"{p}_textures": size}
         shared |= {f"{p}_affine": {0: "frames"}, f"{p}_opacity": {0: "frames"}}
         shared |= {f"{p}_behind": {0: f"{p}_backs", 1: f"{p}_h", 2: f"{p}_w"}}

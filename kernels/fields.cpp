@@ -11,21 +11,21 @@ namespace {
 
 constexpr int kIterations = 10;
 constexpr float kSettled = 1e-4f; // of the way to the next node: what is left is a small part of such a last step
-constexpr int kRowsAtOnce = 4;    // of the weights; each is a chain of additions, and the adder works on four
+constexpr int kRowsAtOnce = 4;    // of the functions; each is a chain of additions, and the adder works on four
 
 // rows is kRowsAtOnce but for the last nodes.
 template <int rows>
-MIEN_INLINE void multiply(const float *weights, const float *displacement, int points, float *moved) {
+MIEN_INLINE void multiply(const float *functions, const float *coefficients, int count, float *moved) {
     constexpr int wide = sizeof(fwide) / sizeof(float), vectors = kLanes / wide;
     fwide sums[rows][vectors] = {};
-    for (int k = 0; k < points; ++k) {
+    for (int k = 0; k < count; ++k) {
         fwide column[vectors];
         for (int v = 0; v < vectors; ++v) {
-            column[v] = load<fwide>(displacement + std::size_t(k) * kLanes + v * wide);
+            column[v] = load<fwide>(coefficients + std::size_t(k) * kLanes + v * wide);
         }
         for (int row = 0; row < rows; ++row) {
             for (int v = 0; v < vectors; ++v) {
-                sums[row][v] += weights[std::size_t(row) * points + k] * column[v];
+                sums[row][v] += functions[std::size_t(row) * count + k] * column[v];
             }
         }
     }
@@ -36,13 +36,13 @@ MIEN_INLINE void multiply(const float *weights, const float *displacement, int p
     }
 }
 
-MIEN_CLONES void multiply_all(const float *weights, const float *displacement, int points, int nodes, float *moved) {
+MIEN_CLONES void multiply_all(const float *functions, const float *coefficients, int count, int nodes, float *moved) {
     int node = 0;
     for (; node + kRowsAtOnce <= nodes; node += kRowsAtOnce) {
-        multiply<kRowsAtOnce>(weights + std::size_t(node) * points, displacement, points, moved + node * kLanes);
+        multiply<kRowsAtOnce>(functions + std::size_t(node) * count, coefficients, count, moved + node * kLanes);
     }
     for (; node < nodes; ++node) {
-        multiply<1>(weights + std::size_t(node) * points, displacement, points, moved + node * kLanes);
+        multiply<1>(functions + std::size_t(node) * count, coefficients, count, moved + node * kLanes);
     }
 }
 
@@ -102,9 +102,9 @@ Field::Field(const MienGrid &grid, float width, float height)
     : grid(grid), half_inverse{2 / width, 2 / height}, moved(std::size_t(nodes()) * kLanes),
       source(std::size_t(nodes()) * 4 * kFramesAtOnce) {}
 
-void displace(Field &field, const float *displacement, int points, int first, int last) {
-    const float *weights = field.grid.weights + std::size_t(first) * points;
-    multiply_all(weights, displacement, points, last - first, field.moved.data() + std::size_t(first) * kLanes);
+void displace(Field &field, const float *coefficients, int count, int first, int last) {
+    const float *functions = field.grid.functions + std::size_t(first) * count;
+    multiply_all(functions, coefficients, count, last - first, field.moved.data() + std::size_t(first) * kLanes);
 }
 
 void invert(Field &field, int frame) {

@@ -1,4 +1,4 @@
-// The coarse half of the layered warp: from control points to where the skin at each node comes from.
+// The coarse half of the layered warp: from a field's coefficients to where the skin at each node comes from.
 #pragma once
 
 #include "native.h"
@@ -7,7 +7,7 @@
 
 namespace mien {
 
-constexpr int kLanes = 16;               // x and y of the frames that one pass over the weights serves
+constexpr int kLanes = 16;               // x and y of the frames that one pass over the functions serves
 constexpr int kFramesAtOnce = kLanes / 2;
 
 // Nodes over a box of the crop, and what is found on them.
@@ -24,8 +24,8 @@ struct Field {
     const float *source_of(int frame) const { return source.data() + std::size_t(frame) * nodes() * 4; }
 };
 
-// Fills field.moved for nodes from `first` to before `last`: weights times displacement (points x kLanes).
-void displace(Field &field, const float *displacement, int points, int first, int last);
+// Fills field.moved for nodes from `first` to before `last`: functions times coefficients (count x kLanes).
+void displace(Field &field, const float *coefficients, int count, int first, int last);
 
 // Fills field.source of one frame, except for the shading.
 void invert(Field &field, int frame);

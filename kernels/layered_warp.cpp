@@ -25,40 +25,49 @@ std::vector<Field> fields_of(const MienWarp &warp) {
     fields.emplace_back(warp.base, float(warp.source.width - 1), float(warp.source.height - 1));
     for (const MienPatch &patch : warp.patches) {
         const float width = patch.box[2] - patch.box[0], height = patch.box[3] - patch.box[1];
-        fields.emplace_back(patch.upper, width, height);
-        fields.emplace_back(patch.lower, width, height);
+        fields.emplace_back(patch.grid, width, height); // of the upper layer
+        fields.emplace_back(patch.grid, width, height); // and of the lower one
     }
     return fields;
 }
 
-// The displacements of some frames beside each other, points x kLanes: lanes without a frame hold 0.
-std::vector<float> side_by_side(const MienWarp &warp, int first, int frames) {
-    std::vector<float> lanes(std::size_t(warp.points) * kLanes, 0.0f);
+// A field's coefficients of some frames beside each other, functions x kLanes: lanes without a frame hold 0.
+std::vector<float> side_by_side(const float *coefficients, int functions, int first, int frames) {
+    std::vector<float> lanes(std::size_t(functions) * kLanes, 0.0f);
     for (int frame = 0; frame < frames; ++frame) {
-        const float *from = warp.displacement + std::size_t(first + frame) * warp.points * 2;
-        for (int point = 0; point < warp.points; ++point) {
-            lanes[std::size_t(point) * kLanes + 2 * frame] = from[2 * point];
-            lanes[std::size_t(point) * kLanes + 2 * frame + 1] = from[2 * point + 1];
+        const float *from = coefficients + std::size_t(first + frame) * functions * 2;
+        for (int k = 0; k < functions; ++k) {
+            lanes[std::size_t(k) * kLanes + 2 * frame] = from[2 * k];
+            lanes[std::size_t(k) * kLanes + 2 * frame + 1] = from[2 * k + 1];
         }
     }
     return lanes;
 }
 
-void displace_all(std::vector<Field> &fields, const std::vector<float> &lanes, int points, int threads) {
+// Those of all fields, in the order of `fields_of`.
+std::vector<std::vector<float>> all_side_by_side(const MienWarp &warp, int first, int frames) {
+    std::vector<std::vector<float>> lanes = {side_by_side(warp.coefficients, warp.functions, first, frames)};
+    for (const MienPatch &patch : warp.patches) {
+        lanes.push_back(side_by_side(patch.upper, warp.functions, first, frames));
+        lanes.push_back(side_by_side(patch.lower, warp.functions, first, frames));
+    }
+    return lanes;
+}
+
+void displace_all(std::vector<Field> &fields, const std::vector<std::vector<float>> &lanes, int functions, int threads) {
     struct Part {
-        Field *field;
-        int first;
+        int which, first;
     };
     std::vector<Part> parts;
-    for (Field &field : fields) {
-        for (int first = 0; first < field.nodes(); first += kNodesOfWork) {
-            parts.push_back({&field, first});
+    for (int which = 0; which < int(fields.size()); ++which) {
+        for (int first = 0; first < fields[which].nodes(); first += kNodesOfWork) {
+            parts.push_back({which, first});
         }
     }
     parallel_for(threads, int(parts.size()), [&](int i) {
-        Field &field = *parts[i].field;
-        const int last = std::min(parts[i].first + kNodesOfWork, field.nodes());
-        displace(field, lanes.data(), points, parts[i].first, last);
+        const auto [which, from] = parts[i];
+        const int last = std::min(from + kNodesOfWork, fields[which].nodes());
+        displace(fields[which], lanes[which].data(), functions, from, last);
     });
 }
 
@@ -151,7 +160,7 @@ void draw(const MienWarp &warp, int threads) {
     std::vector<Field> fields = fields_of(warp);
     for (int first = 0; first < warp.frames; first += kFramesAtOnce) {
         const int frames = std::min(kFramesAtOnce, warp.frames - first);
-        displace_all(fields, side_by_side(warp, first, frames), warp.points, threads);
+        displace_all(fields, all_side_by_side(warp, first, frames), warp.functions, threads);
         parallel_for(threads, frames * int(fields.size()), [&](int i) {
             const int frame = i % frames, which = i / frames;
             invert(fields[which], frame);

@@ -1,6 +1,6 @@
 // The layered warp on the device. The pointers of MienWarp are the device's; `drawn` may be a part of a picture.
 //
-// First `displace` for each of the seven grids, then either `invert` and `draw_frames` (naive) or `warp_frames` (fast),
+// First `displace` for each of the seven fields, then either `invert` and `draw_frames` (naive) or `warp_frames` (fast),
 // and `cover_patch` and `finish_patch` for each patch. Launch with kBlock threads in x unless it says otherwise.
 #include "device.cuh"
 
@@ -87,40 +87,40 @@ __device__ void draw_pixel(const MienWarp &w, int frame, int row, int column, fl
 
 } // namespace
 
-// Naive: a thread for each node. weights (nodes x points), displacement (frames x points x 2) -> moved (frames x nodes
-// x 2), pixels. Blocks: (nodes / kBlock rounded up, frames).
+// Naive: a thread for each node. functions (nodes x count), coefficients (frames x count x 2) -> moved (frames x nodes x
+// 2), pixels. Blocks: (nodes / kBlock rounded up, frames).
 extern "C" __global__ void __launch_bounds__(kBlock)
-    displace_naive(const float *weights, const float2 *displacement, int nodes, int points, float2 *moved) {
+    displace_naive(const float *functions, const float2 *coefficients, int nodes, int count, float2 *moved) {
     const int node = blockIdx.x * kBlock + threadIdx.x, frame = blockIdx.y;
     if (node >= nodes) {
         return;
     }
     float2 sum = {};
-    for (int k = 0; k < points; ++k) {
-        const float weight = weights[std::ptrdiff_t(node) * points + k];
-        const float2 by = displacement[std::ptrdiff_t(frame) * points + k];
-        sum = {sum.x + weight * by.x, sum.y + weight * by.y};
+    for (int k = 0; k < count; ++k) {
+        const float value = functions[std::ptrdiff_t(node) * count + k];
+        const float2 by = coefficients[std::ptrdiff_t(frame) * count + k];
+        sum = {sum.x + value * by.x, sum.y + value * by.y};
     }
     moved[std::ptrdiff_t(frame) * nodes + node] = sum;
 }
 
-// Fast: a warp for each node reads its weights once, side by side, for eight frames. Blocks: (nodes / 8, frames / 8),
+// Fast: a warp for each node reads its functions once, side by side, for eight frames. Blocks: (nodes / 8, frames / 8),
 // rounded up.
-extern "C" __global__ void __launch_bounds__(kBlock) displace_fast(const float *weights, const float2 *displacement,
-                                                                   int nodes, int points, int frames, float2 *moved) {
+extern "C" __global__ void __launch_bounds__(kBlock) displace_fast(const float *functions, const float2 *coefficients,
+                                                                   int nodes, int count, int frames, float2 *moved) {
     constexpr int kFrames = 8;
     const int node = blockIdx.x * (kBlock / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
-    const int first = blockIdx.y * kFrames, count = smaller(kFrames, frames - first);
+    const int first = blockIdx.y * kFrames, here = smaller(kFrames, frames - first);
     if (node >= nodes) {
         return;
     }
     float2 sums[kFrames] = {};
-    for (int k = lane; k < points; k += 32) {
-        const float weight = weights[std::ptrdiff_t(node) * points + k];
+    for (int k = lane; k < count; k += 32) {
+        const float value = functions[std::ptrdiff_t(node) * count + k];
         for (int t = 0; t < kFrames; ++t) {
-            if (t < count) {
-                const float2 by = displacement[std::ptrdiff_t(first + t) * points + k];
-                sums[t] = {sums[t].x + weight * by.x, sums[t].y + weight * by.y};
+            if (t < here) {
+                const float2 by = coefficients[std::ptrdiff_t(first + t) * count + k];
+                sums[t] = {sums[t].x + value * by.x, sums[t].y + value * by.y};
             }
         }
     }
@@ -129,7 +129,7 @@ extern "C" __global__ void __launch_bounds__(kBlock) displace_fast(const float *
             sums[t].x += __shfl_down_sync(~0u, sums[t].x, other);
             sums[t].y += __shfl_down_sync(~0u, sums[t].y, other);
         }
-        if (lane == 0 && t < count) {
+        if (lane == 0 && t < here) {
             moved[std::ptrdiff_t(first + t) * nodes + node] = sums[t];
         }
     }

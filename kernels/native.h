@@ -20,16 +20,18 @@ struct MienImages {
     float colour, alpha; // what one step of a channel is worth: grey levels, shares of 1
 };
 
-// A lattice of nodes over a box, with the weights that interpolate control points: rows x columns x points.
+// A lattice of nodes over a box, and the values of the functions there that a field is made of: rows x columns x
+// functions.
 struct MienGrid {
-    const float *weights;
+    const float *functions;
     std::int32_t rows, columns;
 };
 
 // One place where skin tears; export/warp.py says what each array is.
 struct MienPatch {
     const float *box; // x0 y0 x1 y1
-    MienGrid upper, lower;
+    MienGrid grid;
+    const float *upper, *lower; // frames x functions x 2, coefficients of the skin layers' fields
     std::int32_t height, width;
     const float *skin_alpha; // 2 x height x width
     const float *feather;    // height x width
@@ -48,8 +50,8 @@ constexpr int kMienPatches = 3;
 constexpr int kMienBlock = 32;
 
 struct MienWarp {
-    std::int32_t frames, points, regions, terms;
-    const float *displacement; // frames x points x 2
+    std::int32_t frames, functions, regions, terms;
+    const float *coefficients; // frames x functions x 2, of the smooth field
     const float *folds;        // frames x regions
     const float *fold_regions; // regions x base.rows x base.columns
     const float *light;        // frames x terms

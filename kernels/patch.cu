@@ -30,9 +30,10 @@ struct Layer {
     float alpha;
 };
 
-// One skin layer at a pixel; coarse is its grid's, of `invert`.
-__device__ Layer layer_at(const MienWarp &w, const MienPatch &p, const Pixel &at, const MienGrid &grid,
-                          const float *coarse, float4 smooth, const float *skin_alpha) {
+// One skin layer at a pixel; coarse is its field's, of `invert`.
+__device__ Layer layer_at(const MienWarp &w, const MienPatch &p, const Pixel &at, const float *coarse,
+                          float4 smooth, const float *skin_alpha) {
+    const MienGrid &grid = p.grid;
     const float column = float(at.column) * float(grid.columns - 1) / float(p.width - 1);
     const float row = float(at.row) * float(grid.rows - 1) / float(p.height - 1);
     const float4 own = coarse_at(coarse, at.frame, grid.rows, grid.columns, column, row);
@@ -109,8 +110,8 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
     const float4 smooth = coarse_at(base, at.frame, w.base.rows, w.base.columns,
                                     at.x * float(w.base.columns - 1) / float(w.source.width - 1),
                                     at.y * float(w.base.rows - 1) / float(w.source.height - 1));
-    const Layer above = layer_at(w, p, at, p.upper, upper, smooth, p.skin_alpha);
-    const Layer below = layer_at(w, p, at, p.lower, lower, smooth, p.skin_alpha + p.height * p.width);
+    const Layer above = layer_at(w, p, at, upper, smooth, p.skin_alpha);
+    const Layer below = layer_at(w, p, at, lower, smooth, p.skin_alpha + p.height * p.width);
     const float beneath = below.alpha * (1 - above.alpha); // the upper layer lies over the lower where they overlap
     const float whole = fminf(above.alpha + below.alpha, 1.0f);
     const float share = whole / fmaxf(above.alpha + beneath, 1e-6f);

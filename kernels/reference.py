@@ -115,22 +115,22 @@ def composite_nv12(plate: Bytes, crops: Sequence[tuple[Array, int, int]]) -> tup
 def layered_warp(inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Bytes]:
     """The tensors of `LayeredWarp.forward`, by name -> the crop's frames, those of each patch, the mouth's inside."""
     given = {name: array.astype(np.float64) for name, array in inputs.items()}
-    source, displacement = given["source"], given["displacement"]
+    source = given["source"]
     height, width = source.shape[2:]
     box = np.array([0, 0, width - 1, height - 1])
-    offset = source_offsets(given["base"], displacement, box)
+    offset = source_offsets(given["base_functions"], given["base_coefficients"], box)
     folds = np.tensordot(given["folds"], given["fold_regions"], 1)
     shading = np.stack([folds, np.tensordot(given["light"], given["light_maps"], 1)], 1)
-    nodes = lattice(box, *given["base"].shape[:2])
+    nodes = lattice(box, *given["base_functions"].shape[:2])
     shading = sample(shading, nodes + offset.transpose(0, 2, 3, 1), box)
     coarse = np.concatenate([offset, shading], 1)
-    pixels = np.broadcast_to(lattice(box, height, width), (len(displacement), height, width, 2))
+    pixels = np.broadcast_to(lattice(box, height, width), (len(offset), height, width, 2))
     fine = sample(coarse, pixels, box)
     drawn = shaded(source, pixels + fine[:, :2].transpose(0, 2, 3, 1), fine[:, 2:])
     frames = {"frames": over(drawn, given["behind"])}
     for name in PATCHES:
         own = {key.removeprefix(f"{name}_"): value for key, value in given.items() if key.startswith(name)}
-        drawn, inside = patch(source, displacement, coarse, own)
+        drawn, inside = patch(source, coarse, own)
         frames[f"{name}_frames"] = over(drawn, own["behind"])
     return frames | {"mouth_inside": np.rint(inside).astype(np.uint8).transpose(0, 2, 3, 1)}  # the mouth is last
 
@@ -165,11 +165,11 @@ def slope(field: Array, axis: int) -> Array:
     return (np.take(wide, range(2, count + 2), axis) - np.take(wide, range(count), axis)) / 2
 
 
-def source_offsets(weights: Array, displacement: Array, box: Array) -> Array:
+def source_offsets(functions: Array, coefficients: Array, box: Array) -> Array:
     """Where each node (gh, gw) comes from, less the node: ten steps of Newton's method, damped -> (T, 2, gh, gw)."""
-    height, width, points = weights.shape
+    height, width, count = functions.shape
     half_inverse = 2 / (box[2:] - box[:2])
-    field = weights.reshape(-1, points) @ (displacement * half_inverse)
+    field = functions.reshape(-1, count) @ (coefficients * half_inverse)
     field = field.transpose(0, 2, 1).reshape(-1, 2, height, width)
     along_x, along_y = slope(field, 3) * (width - 1) / 2, slope(field, 2) * (height - 1) / 2
     known = np.concatenate([field, along_x[:, :1] + 1, along_x[:, 1:], along_y[:, :1], along_y[:, 1:] + 1], 1)
@@ -186,16 +186,16 @@ def source_offsets(weights: Array, displacement: Array, box: Array) -> Array:
     return offset / half_inverse[:, None, None]
 
 
-def patch(source: Array, displacement: Array, base: Array, own: Mapping[str, Array]) -> tuple[Array, Array]:
+def patch(source: Array, base: Array, own: Mapping[str, Array]) -> tuple[Array, Array]:
     """Two skin layers over the interior -> (T, 4, h, w), and the interior's share that is drawn, alpha 0-255."""
     box, height, width = own["box"], *own["skin_alpha"].shape[2:]
     crop = np.array([0, 0, source.shape[3] - 1, source.shape[2] - 1])
-    pixels = np.broadcast_to(lattice(box, height, width), (len(displacement), height, width, 2))
+    pixels = np.broadcast_to(lattice(box, height, width), (len(base), height, width, 2))
     smooth, shading = np.split(sample(base, pixels, crop), [2], 1)
     share = own["feather"] * known_share(pixels + smooth.transpose(0, 2, 3, 1), box, crop)
     layers = []
-    for weights, alpha in ((own["upper"], own["skin_alpha"][:, :1]), (own["lower"], own["skin_alpha"][:, 1:])):
-        offset = sample(source_offsets(weights, displacement, box), pixels, box)
+    for coefficients, alpha in ((own["upper"], own["skin_alpha"][:, :1]), (own["lower"], own["skin_alpha"][:, 1:])):
+        offset = sample(source_offsets(own["functions"], coefficients, box), pixels, box)
         positions = pixels + (smooth + share * (offset - smooth)).transpose(0, 2, 3, 1)
         layers.append((shaded(source, positions, shading), sample(alpha, positions, box)))
     (colour_upper, upper), (colour_lower, lower) = layers

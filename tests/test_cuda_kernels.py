@@ -95,7 +95,7 @@ def test_the_warp_is_as_defined(kernels: Kernels, version: str) -> None:
     expected = reference.layered_warp(inputs)
     found = warp(**inputs)
     assert_alike(found, {name: expected[name] for name in found})
-    constants = {name: inputs.pop(name) for name in ("source", "base", "eye_left_box", "mouth_textures")}
+    constants = {name: inputs.pop(name) for name in ("source", "base_functions", "eye_left_box", "mouth_textures")}
     bound = warp.bind(**constants)
     warp.close()
     assert_alike(bound(**inputs), found)

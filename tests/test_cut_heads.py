@@ -11,7 +11,7 @@ from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
 from engine.portrait.portrait import Portrait
 from engine.portrait.scene import LEAST_FREEDOM
-from engine.render.drive import as_far_as_free, frame_inputs
+from engine.render.drive import as_far_as_free, control_displacement_px
 from engine.types import Image
 from tests.clips import engine, one, small_photo
 
@@ -47,8 +47,9 @@ def test_a_head_that_the_photo_cuts_hardly_turns(mirrored: bool) -> None:
     np.testing.assert_array_equal(held.blendshapes, motion.blendshapes)
     np.testing.assert_allclose(held.rotation_deg, LEAST_FREEDOM * motion.rotation_deg, rtol=1e-6)
     still = replace(motion, blendshapes=np.zeros_like(motion.blendshapes), release=np.zeros(2))
-    moved = [np.abs(frame_inputs(portrait, m)["displacement"]).max() for m in (still, as_far_as_free(portrait, still))]
-    assert moved[1] < 0.3 * moved[0]
+    unmoved = portrait.shape.displacement_cm(still.blendshapes, still.release)
+    far, near = (control_displacement_px(portrait, m, unmoved) for m in (still, as_far_as_free(portrait, still)))
+    assert np.abs(near).max() < 0.3 * np.abs(far).max()
 
 
 def test_a_body_or_a_shoulder_that_the_photo_cuts_holds_no_head() -> None:

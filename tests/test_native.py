@@ -17,6 +17,7 @@ from engine.errors import BackendError
 from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
 from engine.native import NativeWarp, layered_warp
+from engine.portrait.patches import LAYERS
 from engine.render.drive import frame_inputs
 from engine.render.renderer import behind_inputs
 from engine.render.warp import open_warp
@@ -24,7 +25,7 @@ from kernels import reference
 from tests.clips import one, pair
 from tests.native_library import native_library
 from tests.perception import backend, bundle
-from tests.test_warp import PATCHES, planted
+from tests.test_warp import PATCHES, displace, planted
 
 Arrays = dict[str, np.ndarray]
 
@@ -43,7 +44,7 @@ def noisy(frames: int = 3, strength: float = 1.5) -> Arrays:
     """Everything random: displacements, alphas, textures and where they lie."""
     rng = np.random.default_rng(1)
     inputs = planted(frames)
-    inputs["displacement"] = rng.normal(0, strength, inputs["displacement"].shape)
+    displace(inputs, rng.normal(0, strength, (frames, 16, 2)))
     inputs["folds"] = rng.uniform(0, 1, inputs["folds"].shape)
     inputs["light"] = rng.normal(0, 0.2, inputs["light"].shape)
     for name in PATCHES:
@@ -124,7 +125,8 @@ def test_the_definition_is_the_torch_module() -> None:
 
 def test_what_does_not_move_is_the_photo() -> None:
     inputs = {name: array[:1] for name, array in moments().items()}
-    inputs["displacement"][:] = 0
+    for name in ("base_coefficients", *LAYERS):
+        inputs[name][:] = 0
     portrait = one().scene.portraits[0]
     photo = one().photo[portrait.crop.slices]
     drawn = NativeWarp().bind(**constants())(**inputs)
@@ -162,7 +164,7 @@ def test_what_is_empty_is_left_out_and_not_missed(monkeypatch: pytest.MonkeyPatc
 def test_numbers_that_are_none_do_no_harm() -> None:
     for value in (np.nan, np.inf, -1e30):
         inputs = noisy()
-        inputs["displacement"][1] = value
+        inputs["base_coefficients"][1] = inputs["mouth_upper"][1] = value
         inputs["mouth_affine"][0] = value
         drawn = NativeWarp()(**inputs)
         expected = NativeWarp()(**noisy())
@@ -198,7 +200,7 @@ def test_other_pictures_to_draw_into_are_refused(change: tuple[slice, ...]) -> N
 def test_bound_inputs_are_fixed_at_binding() -> None:
     inputs = noisy()
     expected = NativeWarp()(**inputs)
-    first = {name: inputs.pop(name) for name in ("source", "base", "behind", "mouth_textures", "mouth_box")}
+    first = {name: inputs.pop(name) for name in ("source", "base_functions", "behind", "mouth_textures", "mouth_box")}
     bound = NativeWarp().bind(**first)
     for array in first.values():
         array[:] = 0
@@ -224,13 +226,13 @@ def test_arrays_need_be_neither_contiguous_nor_writeable() -> None:
     [
         ("folds", None, "needs the input 'folds'"),
         ("colour", lambda _: np.zeros(1, np.float32), "no free input 'colour'"),
-        ("base", lambda a: a.astype(np.float64), "'base' as float32.*float64"),
+        ("base_functions", lambda a: a.astype(np.float64), "'base_functions' as float32.*float64"),
         ("source", lambda a: a[:, :4], r"'source' of shape \(1, 5, crop_h, crop_w\)"),
-        ("displacement", lambda a: a[:, 1:], "'base' with 16 points, but there are 15"),
+        ("mouth_upper", lambda a: a[:, 1:], "'mouth_upper' with 18 functions, but there are 19"),
         ("folds", lambda a: a[:1], "'folds' with 1 frames, but there are 3"),
         ("behind", lambda a: np.repeat(a, 2, 0), "2 backs"),
         ("mouth_textures", lambda a: a[..., 1:], "'mouth_textures' with 30 mouth_w, but there are 31"),
-        ("base", lambda a: a[:1], "'base' with at least 2 nodes_h"),
+        ("base_functions", lambda a: a[:1], "'base_functions' with at least 2 nodes_h"),
     ],
 )
 def test_wrong_inputs_are_refused(name: str, change: Callable[[np.ndarray], np.ndarray] | None, message: str) -> None:

@@ -50,7 +50,8 @@ def test_frames_are_those_of_the_host(
     for ours, theirs in zip(found, expected, strict=True):
         height, width = theirs.shape[:2]
         assert ours.shape == (height + height % 2, width + width % 2, 3)
-        np.testing.assert_array_equal(ours, np.pad(theirs, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+        even = np.pad(theirs, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        assert_as_drawn(ours, even)
 
 
 def test_glasses_are_put_on_there_too(kernels: Kernels) -> None:
@@ -60,6 +61,13 @@ def test_glasses_are_put_on_there_too(kernels: Kernels) -> None:
     expected = list(render_frames(scene, motions, warp, mouth))
     for ours, theirs in zip(render_on_gpu(scene, motions, warp, mouth), expected, strict=True):
         np.testing.assert_array_equal(frame_on_host(kernels, ours), theirs)
+
+
+def assert_as_drawn(found: np.ndarray, expected: np.ndarray) -> None:
+    """But for roundings: fields of other batches may differ by thousandths of a pixel."""
+    apart = np.abs(found.astype(int) - expected)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-3
 
 
 def frame_on_host(kernels: Kernels, frame) -> np.ndarray:

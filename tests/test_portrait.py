@@ -30,32 +30,50 @@ def rng() -> np.random.Generator:
 # Fields
 
 
+def field_of(
+    points: np.ndarray, displacement: np.ndarray, nodes: np.ndarray, left_out: list[int] | None = None
+) -> np.ndarray:
+    """At nodes (h, w, 2), of displacements (n, 2) -> (h, w, 2)."""
+    interpolation = Interpolation(points, [] if left_out is None else [left_out])
+    return interpolation.functions(nodes) @ interpolation.coefficients(displacement[None])[-1][0]
+
+
 def test_a_field_passes_through_its_control_points(rng: np.random.Generator) -> None:
     """But for the ridge, which lets it miss a point by a hair."""
     x, y = np.meshgrid(np.arange(7) * 10.0, np.arange(6) * 10.0)
     points = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
     displacement = rng.normal(0, 5, (len(points), 2))
-    weights = Interpolation(points).weights(points.astype(np.float64).reshape(6, 7, 2))
-    np.testing.assert_allclose(weights.reshape(-1, len(points)) @ displacement, displacement, atol=0.3)
+    found = field_of(points, displacement, points.astype(np.float64).reshape(6, 7, 2))
+    np.testing.assert_allclose(found.reshape(-1, 2), displacement, atol=0.3)
 
 
 def test_an_affine_field_is_exact_everywhere(rng: np.random.Generator) -> None:
     points = rng.uniform(0, 60, (40, 2)).astype(np.float32)
     nodes = node_positions((-5, -5, 70, 70), 9, 8)
-    weights = Interpolation(points).weights(nodes)
-    assert weights.shape == (9, 8, 40)
     matrix, shift = np.array([[0.1, -0.3], [0.2, 0.05]]), np.array([3.0, -7.0])
-    np.testing.assert_allclose(weights @ (points @ matrix + shift), nodes @ matrix + shift, atol=2e-3)
+    np.testing.assert_allclose(field_of(points, points @ matrix + shift, nodes), nodes @ matrix + shift, atol=2e-3)
 
 
 def test_points_that_are_left_out_have_no_say(rng: np.random.Generator) -> None:
     points = rng.uniform(0, 60, (30, 2)).astype(np.float32)
     used = rng.uniform(size=30) < 0.7
     nodes = node_positions((0, 0, 60, 60), 5, 5)
-    weights = Interpolation(points).weights(nodes, np.flatnonzero(~used).tolist())
-    assert not weights[..., ~used].any()
-    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-4)
-    np.testing.assert_allclose(weights[..., used], Interpolation(points[used]).weights(nodes), atol=2e-3)
+    displacement = rng.normal(0, 5, (30, 2))
+    found = field_of(points, displacement, nodes, np.flatnonzero(~used).tolist())
+    np.testing.assert_allclose(found, field_of(points[used], displacement[used], nodes), atol=0.02)
+    displacement[~used] += 100
+    np.testing.assert_allclose(field_of(points, displacement, nodes, np.flatnonzero(~used).tolist()), found, atol=1e-3)
+
+
+def test_fields_of_several_frames_are_those_of_each(rng: np.random.Generator) -> None:
+    points, displacement = rng.uniform(0, 60, (30, 2)).astype(np.float32), rng.normal(0, 5, (4, 30, 2))
+    interpolation = Interpolation(points, [[0, 7], [3]])
+    together = interpolation.coefficients(displacement)
+    assert [found.shape for found in together] == [(4, 33, 2)] * 3
+    for frame in range(4):
+        alone = interpolation.coefficients(displacement[frame : frame + 1])
+        for found, expected in zip(together, alone, strict=True):
+            np.testing.assert_allclose(found[frame], expected[0], rtol=1e-4, atol=1e-4)
 
 
 # Tears

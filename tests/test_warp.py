@@ -27,9 +27,22 @@ def control_points() -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
 
 
-def weights(box: tuple[float, float, float, float], rows: int, columns: int) -> np.ndarray:
-    points = control_points()
-    return Interpolation(points).weights(node_positions(box, rows, columns))
+def functions(box: tuple[float, float, float, float], rows: int, columns: int) -> np.ndarray:
+    return Interpolation(control_points()).functions(node_positions(box, rows, columns))
+
+
+def constant(shift: tuple[float, float]) -> np.ndarray:
+    """Coefficients (19, 2) of a field that is the same everywhere."""
+    found = np.zeros((19, 2), np.float32)
+    found[16] = shift
+    return found
+
+
+def displace(inputs: dict[str, np.ndarray], displacement: np.ndarray) -> None:
+    """Moves the control points (T, 16, 2): the smooth field and all layers follow."""
+    [found] = Interpolation(control_points()).coefficients(displacement)
+    inputs["base_coefficients"] = found
+    inputs |= {f"{name}_{side}": found.copy() for name in PATCHES for side in ("upper", "lower")}
 
 
 def planted(frames: int = 1) -> dict[str, np.ndarray]:
@@ -42,12 +55,12 @@ def planted(frames: int = 1) -> dict[str, np.ndarray]:
     darker = rng.uniform(0.1, 0.4, (HEIGHT, WIDTH, 1))  # where skin folds
     person = np.concatenate([photo - (1 - alpha) * behind[0], alpha, darker], 2)
     inputs = {
-        "displacement": np.zeros((frames, 16, 2)),
+        "base_coefficients": np.zeros((frames, 19, 2)),
         "folds": np.zeros((frames, 2)),
         "light": np.zeros((frames, 3)),
         "behind": behind,
         "source": person.transpose(2, 0, 1)[None],
-        "base": weights((0, 0, WIDTH - 1, HEIGHT - 1), 11, 12),
+        "base_functions": functions((0, 0, WIDTH - 1, HEIGHT - 1), 11, 12),
         "light_maps": np.stack([np.full((11, 12), 0.5), np.tile(np.arange(12) / 11, (11, 1)), np.zeros((11, 12))]),
         "fold_regions": np.stack([np.zeros((11, 12)), np.tile(np.arange(12) < 6, (11, 1))]),  # the left half
     }
@@ -59,8 +72,9 @@ def planted(frames: int = 1) -> dict[str, np.ndarray]:
         identity = np.tile([[1.0, 0, 0], [0, 1.0, 0]], (frames, count, 1, 1))
         inputs |= {
             f"{name}_box": np.array(box),
-            f"{name}_upper": weights(box, 6, 7),
-            f"{name}_lower": weights(box, 6, 7),
+            f"{name}_functions": functions(box, 6, 7),
+            f"{name}_upper": np.zeros((frames, 19, 2)),
+            f"{name}_lower": np.zeros((frames, 19, 2)),
             f"{name}_skin_alpha": np.stack([np.ones((height, width)), np.zeros((height, width))])[None],
             f"{name}_feather": inside,
             f"{name}_textures": np.zeros((count, 4, height, width)),
@@ -99,7 +113,7 @@ def test_a_constant_displacement_shifts_the_picture(shift: tuple[int, int]) -> N
     inputs = planted(frames=2)
     inputs["source"][0, 3] = 1  # so that what is behind doesn't show
     inputs["source"][0, :3] = np.rint(np.clip(inputs["source"][0, :3], 0, 255))
-    inputs["displacement"][1] = shift
+    displace(inputs, np.broadcast_to(np.array([[0, 0], shift], np.float32)[:, None], (2, 16, 2)))
     photo, drawn = photo_of(inputs), warp()(**inputs)
     np.testing.assert_array_equal(drawn["frames"][0], photo)
     dx, dy = shift
@@ -113,7 +127,7 @@ def test_a_constant_displacement_shifts_the_picture(shift: tuple[int, int]) -> N
 
 def test_the_matte_moves_with_the_person_and_shows_what_is_behind() -> None:
     inputs = planted()
-    inputs["displacement"][0] = (-9, 0)
+    inputs["base_coefficients"][0] = constant((-9, 0))
     drawn = warp()(**inputs)["frames"][0]
     uncovered = np.arange(WIDTH) >= np.flatnonzero(inputs["source"][0, 3, 30])[-1] - 7
     uncovered[CORNERS["eye_left"][0] :] = False  # patches are the caller's to lay over it
@@ -151,11 +165,9 @@ def parted(name: str, gap: int, frames: int = 1) -> dict[str, np.ndarray]:
     inputs[f"{name}_skin_alpha"][0, 0, half:] = 0
     inputs[f"{name}_skin_alpha"][0, 1, half:] = 1
     inputs[f"{name}_feather"][:] = 1
-    upper = np.arange(16) < 8
-    for layer, own in (("upper", upper), ("lower", ~upper)):
-        # Each layer follows nothing but the mean of its own control points.
-        inputs[f"{name}_{layer}"][:] = own / own.sum()
-    inputs["displacement"][:, upper, 1], inputs["displacement"][:, ~upper, 1] = -gap, gap
+    apart = np.repeat([-gap, gap], 8)[:, None] * [0, 1]  # the upper and the lower half of the control points
+    displace(inputs, np.broadcast_to(apart, (frames, 16, 2)))
+    inputs[f"{name}_upper"][:], inputs[f"{name}_lower"][:] = constant((0, -gap)), constant((0, gap))
     colours = np.random.default_rng(3).integers(20, 236, (PATCHES[name], 3)).astype(np.float32)
     inputs[f"{name}_textures"][0, :3], inputs[f"{name}_textures"][0, 3] = colours[0][:, None, None], 1
     left = inputs[f"{name}_textures"][1, :, :, : SIZES[name][1] // 2]
@@ -182,8 +194,7 @@ def test_where_skin_parts_the_interior_shows(name: str) -> None:
 def test_what_comes_from_beyond_a_patch_follows_the_smooth_field() -> None:
     """A patch's own field isn't known there; to take it for that at its border would cut foreheads and cheeks."""
     inputs, moved = planted(), 6
-    inputs["displacement"][..., 1] = moved  # all of the smooth field; the patch's own stays
-    inputs["eye_right_upper"][:], inputs["eye_right_feather"][:] = 0, 1
+    inputs["base_coefficients"][:], inputs["eye_right_feather"][:] = constant((0, moved)), 1  # the patch's own stays
     found = warp()(**inputs)
     (height, width), (x0, y0) = SIZES["eye_right"], CORNERS["eye_right"]
     smooth = found["frames"][0, y0 : y0 + height, x0 : x0 + width].astype(int)
@@ -223,7 +234,7 @@ def test_the_file_is_the_torch_module() -> None:
 
     rng = np.random.default_rng(1)
     inputs = planted(frames=3)
-    inputs["displacement"] = rng.normal(0, 1.5, inputs["displacement"].shape).astype(np.float32)
+    displace(inputs, rng.normal(0, 1.5, (3, 16, 2)))
     for name in PATCHES:
         for key in ("skin_alpha", "opacity", "feather"):
             inputs[f"{name}_{key}"] = rng.uniform(0, 1, inputs[f"{name}_{key}"].shape).astype(np.float32)

@@ -17,7 +17,7 @@ RANGES: tuple[tuple[str, Range], ...] = (
     ("frames", (1, 60, 240)),
     ("faces", (1, 1, 64)),
     ("knots", (32, 64, 156)),
-    ("points", (479, 700, 1000)),
+    ("functions", (482, 770, 1003)),
     ("regions", (1, 12, 64)),
     ("terms", (1, 3, 16)),
     ("crop_h", (16, 512, 1920)),

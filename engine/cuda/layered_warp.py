@@ -121,12 +121,12 @@ class CudaWarp:
     def _shape(self, spec: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:
         return tuple(sizes[size] if isinstance(size, str) else size for size in spec.shape)
 
-    def _displaced(self, warp: Warp, grid: Grid, name: str) -> DeviceArray:
+    def _displaced(self, warp: Warp, grid: Grid, coefficients: int, name: str) -> DeviceArray:
         """How far each node of a grid is moved (T, nodes, 2), pixels."""
         nodes = grid.rows * grid.columns
         moved = self._room(f"{name} moved", (warp.frames, nodes, 2), np.float32)
-        places = ctypes.c_void_p(grid.weights), ctypes.c_void_p(warp.displacement)
-        counts = [ctypes.c_int32(nodes), ctypes.c_int32(warp.points)]
+        places = ctypes.c_void_p(grid.functions), ctypes.c_void_p(coefficients)
+        counts = [ctypes.c_int32(nodes), ctypes.c_int32(warp.functions)]
         if self._version == "naive":
             blocks = ceil_div(nodes, THREADS[0]), warp.frames
         else:
@@ -148,7 +148,7 @@ class CudaWarp:
 
     def _draw_crop(self, warp: Warp, box: tuple[float, float]) -> DeviceArray:
         """Draws the crop; returns what `_inverted` found, which the patches need as well."""
-        moved = self._displaced(warp, warp.base, "base")
+        moved = self._displaced(warp, warp.base, warp.coefficients, "base")
         coarse = self._inverted(warp, warp.base, moved, box, folds=True, name="base")
         near = box[0] < NARROWEST * (warp.base.columns - 1) or box[1] < NARROWEST * (warp.base.rows - 1)
         blocks = _tiles(warp.source.width, warp.source.height, warp.frames)
@@ -162,9 +162,9 @@ class CudaWarp:
         patch = warp.patches[place]
         layers = []
         for side in ("upper", "lower"):
-            grid, name = getattr(patch, side), f"{place} {side}"
-            moved = self._displaced(warp, grid, name)
-            layers.append(self._inverted(warp, grid, moved, box, folds=False, name=name))
+            name = f"{place} {side}"
+            moved = self._displaced(warp, patch.grid, getattr(patch, side), name)
+            layers.append(self._inverted(warp, patch.grid, moved, box, folds=False, name=name))
         size = warp.frames, patch.height, patch.width
         skin = self._room(f"{place} skin", (*size, 4), np.float32)
         covered = self._room(f"{place} covered", size, np.float32)

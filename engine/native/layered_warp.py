@@ -28,21 +28,22 @@ LARGEST = np.iinfo(np.int16).max
 def _input_specs() -> dict[str, TensorSpec]:
     """As `LayeredWarp.forward` in export/warp.py describes them."""
     shapes: dict[str, tuple[int | str, ...]] = {
-        "displacement": ("frames", "points", 2),
+        "base_coefficients": ("frames", "functions", 2),
         "folds": ("frames", "regions"),
         "light": ("frames", "terms"),
         "behind": ("backs", "crop_h", "crop_w", 3),
         "source": (1, 5, "crop_h", "crop_w"),
-        "base": ("nodes_h", "nodes_w", "points"),
+        "base_functions": ("nodes_h", "nodes_w", "functions"),
         "fold_regions": ("regions", "nodes_h", "nodes_w"),
         "light_maps": ("terms", "nodes_h", "nodes_w"),
     }
     for p, count in TEXTURES.items():
-        nodes, size = (f"{p}_nodes_h", f"{p}_nodes_w", "points"), (f"{p}_h", f"{p}_w")
+        size = (f"{p}_h", f"{p}_w")
         shapes |= {
             f"{p}_box": (4,),
-            f"{p}_upper": nodes,
-            f"{p}_lower": nodes,
+            f"{p}_functions": (f"{p}_nodes_h", f"{p}_nodes_w", "functions"),
+            f"{p}_upper": ("frames", "functions", 2),
+            f"{p}_lower": ("frames", "functions", 2),
             f"{p}_skin_alpha": (1, 2, *size),
             f"{p}_feather": (1, 1, *size),
             f"{p}_textures": (count, 4, *size),
@@ -223,8 +224,9 @@ def warp_struct(
         nodes = sizes[f"{p}_nodes_h"], sizes[f"{p}_nodes_w"]
         return Patch(
             box=place(f"{p}_box"),
-            upper=Grid(place(f"{p}_upper"), *nodes),
-            lower=Grid(place(f"{p}_lower"), *nodes),
+            grid=Grid(place(f"{p}_functions"), *nodes),
+            upper=place(f"{p}_upper"),
+            lower=place(f"{p}_lower"),
             height=sizes[f"{p}_h"],
             width=sizes[f"{p}_w"],
             skin_alpha=place(f"{p}_skin_alpha"),
@@ -243,15 +245,15 @@ def warp_struct(
     assert isinstance(source, PackedImages) and source.folds is not None
     return Warp(
         frames=sizes["frames"],
-        points=sizes["points"],
+        functions=sizes["functions"],
         regions=sizes["regions"],
         terms=sizes["terms"],
-        displacement=place("displacement"),
+        coefficients=place("base_coefficients"),
         folds=place("folds"),
         fold_regions=place("fold_regions"),
         light=place("light"),
         light_maps=place("light_maps"),
-        base=Grid(place("base"), sizes["nodes_h"], sizes["nodes_w"]),
+        base=Grid(place("base_functions"), sizes["nodes_h"], sizes["nodes_w"]),
         source=images("source", "crop"),
         source_folds=source.folds.ctypes.data,
         occupied=None if source.occupied is None else source.occupied.ctypes.data,

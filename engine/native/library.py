@@ -31,7 +31,7 @@ class Images(ctypes.Structure):
 class Grid(ctypes.Structure):
     """MienGrid."""
 
-    _fields_ = (("weights", ctypes.c_void_p), ("rows", ctypes.c_int32), ("columns", ctypes.c_int32))
+    _fields_ = (("functions", ctypes.c_void_p), ("rows", ctypes.c_int32), ("columns", ctypes.c_int32))
 
 
 class Patch(ctypes.Structure):
@@ -39,8 +39,9 @@ class Patch(ctypes.Structure):
 
     _fields_ = (
         ("box", ctypes.c_void_p),
-        ("upper", Grid),
-        ("lower", Grid),
+        ("grid", Grid),
+        ("upper", ctypes.c_void_p),
+        ("lower", ctypes.c_void_p),
         ("height", ctypes.c_int32),
         ("width", ctypes.c_int32),
         ("skin_alpha", ctypes.c_void_p),
@@ -61,10 +62,10 @@ class Warp(ctypes.Structure):
 
     _fields_ = (
         ("frames", ctypes.c_int32),
-        ("points", ctypes.c_int32),
+        ("functions", ctypes.c_int32),
         ("regions", ctypes.c_int32),
         ("terms", ctypes.c_int32),
-        ("displacement", ctypes.c_void_p),
+        ("coefficients", ctypes.c_void_p),
         ("folds", ctypes.c_void_p),
         ("fold_regions", ctypes.c_void_p),
         ("light", ctypes.c_void_p),

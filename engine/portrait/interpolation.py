@@ -1,8 +1,10 @@
 """Smooth displacement fields that are linear in the control points' displacements.
 
 A radial basis interpolation with the kernel |r| and an affine part (Bookstein 1989 has the scheme; the kernel is that
-of Duchon's family that stays gentle between dense and sparse points). Solved once a photo; a frame's field is one
-matrix product.
+of Duchon's family that stays gentle between dense and sparse points). Solved once a photo, and so are the functions'
+values at the nodes where a field is wanted; a frame takes coefficients from its displacements, and its field is one
+matrix product. Coefficients are larger than what they make by four digits, and cancel each other: in float32 a field
+is good to some thousandths of a pixel, and to no more.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 from engine.types import Floats
 
 RIDGE = 1e-3  # of the mean distance: lets a field miss a point by a hair rather than fold
-BLOCK_NODES = 1024  # at once: what is made on the way stays in the cache, and takes no memory worth mentioning
+BLOCK_NODES = 512  # at once: what is made on the way stays in the cache, and takes no memory worth mentioning
+AFFINE = 3  # functions beside those of the points: 1, x and y
 
 
 def node_positions(box: tuple[float, float, float, float], rows: int, columns: int) -> NDArray[np.float64]:
@@ -24,58 +27,64 @@ def node_positions(box: tuple[float, float, float, float], rows: int, columns: i
     return np.stack([x, y], -1)
 
 
-def distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def distances(
+    a: NDArray[np.floating], b: NDArray[np.floating], out: NDArray[np.floating] | None = None
+) -> NDArray[np.floating]:
     """(n, 2), (m, 2) -> (n, m)."""
     across, down = (a[:, None, i] - b[None, :, i] for i in range(2))
     across *= across
     down *= down
     across += down
-    return np.asarray(np.sqrt(across, out=across))
+    return np.asarray(np.sqrt(across, out=across if out is None else out))
 
 
 class Interpolation:
-    """Of displacements given at points (n, 2). Solved once for all fields, whichever points they leave out."""
+    """Of displacements given at points (n, 2). Solved once for all fields, whichever points they leave out.
 
-    def __init__(self, points: Floats) -> None:
+    variants: the points that each further field leaves out.
+    """
+
+    def __init__(self, points: Floats, variants: Sequence[Sequence[int]] = ()) -> None:
         p = points.astype(np.float64)
         self._centre, self._size = p.mean(0), np.ptp(p, axis=0).max()
         self._points = p = self._unit(p)
         n = len(p)
         kernel = distances(p, p)
         affine = np.concatenate([np.ones((n, 1)), p], 1)
-        system = np.zeros((n + 3, n + 3))
+        system = np.zeros((n + AFFINE, n + AFFINE))
         system[:n, :n] = kernel - RIDGE * kernel.mean() * np.eye(n)  # |r| is conditionally negative definite
         system[:n, n:], system[n:, :n] = affine, affine.T
-        self._inverse: NDArray[np.float64] = np.asarray(np.linalg.inv(system))
+        inverse: NDArray[np.float64] = np.asarray(np.linalg.inv(system))
+        self._solved = np.ascontiguousarray(inverse[:, :n])
+        self._corrections = [correction(inverse, list(out)) for out in variants]
 
-    def weights(self, nodes: NDArray[np.float64], left_out: Sequence[int] = ()) -> Floats:
-        """W (rows, columns, n) with field = W @ displacements; points that are left out get a column of zeros.
-
-        nodes: (rows, columns, 2) in the points' pixels.
-        """
-        n, q = len(self._points), self._unit(nodes.reshape(-1, 2))
-        solved = self._inverse_without(left_out)[:, :n]
-        weights = np.empty((*nodes.shape[:2], n), np.float32)
-        rows = weights.reshape(-1, n)
+    def functions(self, nodes: NDArray[np.float64]) -> Floats:
+        """The functions' values at nodes (rows, columns, 2), in the points' pixels -> (rows, columns, n + 3)."""
+        n, q, points = len(self._points), self._unit(nodes.reshape(-1, 2)), self._points.astype(np.float32)
+        found = np.empty((len(q), n + AFFINE), np.float32)
         for start in range(0, len(q), BLOCK_NODES):
-            part = q[start : start + BLOCK_NODES]
-            at_nodes = np.concatenate([distances(part, self._points), np.ones((len(part), 1)), part], 1)
-            rows[start : start + BLOCK_NODES] = at_nodes @ solved
-        return weights
+            block, part = found[start : start + BLOCK_NODES], q[start : start + BLOCK_NODES].astype(np.float32)
+            distances(part, points, out=block[:, :n])
+            block[:, n], block[:, n + 1 :] = 1, part
+        return found.reshape(*nodes.shape[:2], -1)
 
-    def _inverse_without(self, left_out: Sequence[int]) -> NDArray[np.float64]:
-        """The inverse of the system without these points, in the place of the whole one's; the rest is zero.
-
-        Of a matrix whose inverse is known, a part can be inverted by inverting what is left out (Schur complement).
-        """
-        if not left_out:
-            return self._inverse
-        out = list(left_out)
-        change = np.linalg.solve(self._inverse[np.ix_(out, out)], self._inverse[out])
-        found = self._inverse - self._inverse[:, out] @ change
-        found[out] = found[:, out] = 0
-        return np.asarray(found)
+    def coefficients(self, displacement: Floats) -> list[Floats]:
+        """Of displacements (T, n, 2): what the functions are multiplied by for the field of all points, and for each
+        variant's, (T, n + 3, 2) each."""
+        frames, n = displacement.shape[:2]
+        given = displacement.astype(np.float64).transpose(1, 0, 2).reshape(n, -1)
+        whole = self._solved @ given
+        found = [whole, *(whole - change @ whole[out] for out, change in self._corrections)]
+        return [np.ascontiguousarray(f.reshape(-1, frames, 2).transpose(1, 0, 2), np.float32) for f in found]
 
     def _unit(self, px: NDArray[np.float64]) -> NDArray[np.float64]:
         """Moved and shrunk to about 1, in which the system is well conditioned."""
         return np.asarray((px - self._centre) / self._size)
+
+
+def correction(inverse: NDArray[np.float64], out: list[int]) -> tuple[list[int], NDArray[np.float64]]:
+    """Which coefficients, and times what (n + 3, len(out)), are to be taken away to leave these points out.
+
+    Of a matrix whose inverse is known, a part can be inverted by inverting what is left out (Schur complement).
+    """
+    return out, np.asarray(np.linalg.solve(inverse[np.ix_(out, out)].T, inverse[:, out].T).T)

@@ -103,18 +103,27 @@ def light_maps(light: Light, nodes_px: NDArray[np.float64], mesh_px: Floats, nor
     """What each of the light's terms adds to the picture's gain at nodes (gh, gw, 2) -> (8, gh, gw)."""
     rows, columns = nodes_px.shape[:2]
     flat = nodes_px.reshape(-1, 2)
-    apart = distances(flat, mesh_px[:, :2].astype(np.float64)) / pose.scale_px
-    near = np.exp(-0.5 * (apart / SMOOTH_CM) ** 2)
-    on_mesh = (near @ normals) / near.sum(1, keepdims=True).clip(1e-12)
-    share = smoothstep(2 * FACE_CM, FACE_CM, apart.min(1))[:, None]
-    blended = share * on_mesh + (1 - share) * skull_normals(flat, pose)
-    blended /= np.linalg.norm(blended, axis=1, keepdims=True).clip(1e-9)
     oval = mesh_px[list(top.FACE_OVAL), :2].astype(np.float32)
     outside = [-cv2.pointPolygonTest(oval, (float(x), float(y)), True) / pose.scale_px for x, y in flat]
     weight = smoothstep(*FADE_CM, np.array(outside))
+    maps = np.zeros((len(flat), TERMS), np.float32)
+    lit = weight > 0
+    blended = blended_normals(flat[lit], mesh_px, normals, pose)
     level = light.on(blended)
-    maps = (weight / (GAMMA * np.maximum(level, DARKEST)))[:, None] * harmonics(blended)
-    return np.ascontiguousarray(maps.T.reshape(TERMS, rows, columns), np.float32)
+    maps[lit] = (weight[lit] / (GAMMA * np.maximum(level, DARKEST)))[:, None] * harmonics(blended)
+    return np.ascontiguousarray(maps.T.reshape(TERMS, rows, columns))
+
+
+def blended_normals(
+    points_px: NDArray[np.float64], mesh_px: Floats, normals: Floats, pose: HeadPose
+) -> NDArray[np.floating]:
+    """(n, 2) -> (n, 3): the mesh's on the face, the skull's away from it."""
+    apart = distances(points_px, mesh_px[:, :2].astype(np.float64)) / pose.scale_px
+    near = np.exp(-0.5 * (apart / SMOOTH_CM) ** 2)
+    on_mesh = (near @ normals) / near.sum(1, keepdims=True).clip(1e-12)
+    share = smoothstep(2 * FACE_CM, FACE_CM, apart.min(1))[:, None]
+    blended = share * on_mesh + (1 - share) * skull_normals(points_px, pose)
+    return np.asarray(blended / np.linalg.norm(blended, axis=1, keepdims=True).clip(1e-9))
 
 
 def skull_normals(points_px: NDArray[np.float64], pose: HeadPose) -> NDArray[np.floating]:

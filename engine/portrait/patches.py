@@ -46,6 +46,12 @@ TEARS = (
     ),
 )  # fmt: skip
 
+LAYERS = {  # of the skin, and the control points that each leaves out
+    f"{tear.name}_{side}": points
+    for tear in TEARS
+    for side, points in (("upper", tear.not_in_upper), ("lower", tear.not_in_lower))
+}
+
 
 @dataclass(frozen=True)
 class Rectangle:

@@ -24,6 +24,7 @@ from engine.portrait.mouth import DEPTH_SHADE, MouthInterior, mouth_textures, pl
 from engine.portrait.mouth_frame import MouthFrame, mouth_frame
 from engine.portrait.own_teeth import own_teeth
 from engine.portrait.patches import (
+    LAYERS,
     TEARS,
     Rectangle,
     Tear,
@@ -75,6 +76,7 @@ class Portrait:
     points: ControlPoints
     shape: FaceShape
     patches: Mapping[str, Rectangle]  # in the crop
+    interpolation: Interpolation  # of all points, and of the layers of `LAYERS`
     mouth: MouthFrame
     glasses: Glasses | None  # the constants show the face without them
     light: Light
@@ -121,12 +123,12 @@ def build_portrait(
     shape = face_shape(face_cm, mesh.blendshapes, assets.basis, assets.skin, pose.rotation, together)
     folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
-    field = Interpolation(points.positions_px)
+    field = Interpolation(points.positions_px, list(LAYERS.values()))
     face_px = mesh_px[: top.FACE_POINTS]
     normals = vertex_normals(face_px, assets.triangles)
     light = estimate_light(crop_image, face_px, normals, pose.scale_px)
     constants: dict[str, np.ndarray] = {
-        "base": field.weights(nodes),
+        "base_functions": field.functions(nodes),
         "fold_regions": fold_regions(assets.canonical_cm, mesh_px, pose.scale_px, nodes),
         "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
@@ -150,7 +152,9 @@ def build_portrait(
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
             shade = np.zeros(3, np.float32)
-        patch = patch_weights(tear, field, rectangle, pose.scale_px) | {
+        patch_nodes = node_grid(rectangle, max(2, PATCH_NODE_CM[tear.name] * pose.scale_px))
+        patch = {
+            "functions": field.functions(patch_nodes),
             "box": np.array(rectangle.outer_pixels, np.float32),
             "skin_alpha": alphas[None],
             "feather": feather(rectangle, FEATHER_CM * pose.scale_px, crop.width, crop.height)[None, None],
@@ -164,7 +168,7 @@ def build_portrait(
     constants["source"] = np.ascontiguousarray(layers[None], np.float32)
     for array in constants.values():
         array.flags.writeable = False  # so that whoever keeps them needs no copies
-    return Portrait(crop, points, shape, patches, mouth, glasses, light, pose.rotation, constants, behind)
+    return Portrait(crop, points, shape, patches, field, mouth, glasses, light, pose.rotation, constants, behind)
 
 
 def node_grid(rectangle: Rectangle, step_px: float) -> np.ndarray:
@@ -177,12 +181,6 @@ def patch_rectangle(tear: Tear, mesh_px: Floats, px_per_cm: float, crop: Rectang
     middle = mesh_px[list(tear.ends), :2].mean(0)
     reach = (tear.reach_cm[0] * px_per_cm, tear.reach_cm[1] * px_per_cm, tear.reach_cm[2] * px_per_cm)
     return rectangle_around(middle, reach, crop.width, crop.height)
-
-
-def patch_weights(tear: Tear, field: Interpolation, rectangle: Rectangle, px_per_cm: float) -> dict[str, np.ndarray]:
-    """Interpolation of the two skin layers, each without the points of the other side of the tear."""
-    nodes = node_grid(rectangle, max(2, PATCH_NODE_CM[tear.name] * px_per_cm))
-    return {"upper": field.weights(nodes, tear.not_in_upper), "lower": field.weights(nodes, tear.not_in_lower)}
 
 
 def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rectangle: Rectangle) -> Floats:

@@ -1,4 +1,4 @@
-"""Motion -> the numbers that the warp graph takes per frame: control points' displacements, eyeballs, jaw."""
+"""Motion -> the numbers that the warp graph takes per frame: coefficients of fields, eyeballs, jaw."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from engine.motion.track import Motion
 from engine.portrait import topology as top
 from engine.portrait.control_points import PIVOT_CM
 from engine.portrait.folds import fold_strengths
+from engine.portrait.patches import LAYERS
 from engine.portrait.portrait import Portrait
 from engine.types import Floats
 
@@ -122,8 +123,10 @@ def mouth_inputs(portrait: Portrait, motion: Motion, expression_cm: Floats) -> d
 def frame_inputs(portrait: Portrait, motion: Motion) -> dict[str, Floats]:
     """Everything of the warp graph that changes from frame to frame."""
     expression = portrait.shape.displacement_cm(motion.blendshapes, motion.release)
+    displacement = control_displacement_px(portrait, motion, expression)
+    fields = portrait.interpolation.coefficients(displacement)
     return {
-        "displacement": control_displacement_px(portrait, motion, expression),
+        **dict(zip(("base_coefficients", *LAYERS), fields, strict=True)),
         "folds": fold_strengths(motion.blendshapes),
         "light": portrait.light.change(turned_in_photo(portrait, motion)),
         **eye_inputs(portrait, motion, 0, expression),
