@@ -241,6 +241,7 @@ class Engine:
                 Segmenter(self._backend, bundle),
                 Inpainter(self._backend, bundle),
                 FaceAssets.load(bundle),
+                self._backend,
             )
         return self._builder
 

@@ -108,6 +108,17 @@ def test_running_twice_gives_the_same_bytes(runner: Runner) -> None:
     assert runner(**arrays())["product"].tobytes() == runner(**arrays())["product"].tobytes()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rest_changes_nothing(name: str, tmp_path: Path) -> None:
+    backend = ADAPTERS[name]()
+    runner = backend.open(write_model(tmp_path / "tiny.onnx"))
+    before = runner(**arrays())["product"]
+    expected = before.copy()
+    backend.rest()
+    np.testing.assert_array_equal(before, expected)
+    np.testing.assert_array_equal(runner(**arrays())["product"], expected)
+
+
 def test_arrays_need_not_be_contiguous(runner: Runner) -> None:
     given = arrays()
     turned = {**given, "matrix": np.asfortranarray(given["matrix"]), "points": given["points"][::-1]}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -73,3 +76,15 @@ def test_fillings_are_no_livelier_than_what_is_around() -> None:
 def test_sizes_must_agree() -> None:
     with pytest.raises(ValueError, match="mask is"):
         inpainter().fill(wall(), np.zeros((3, 3), bool))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory is taken")
+def test_the_last_filling_gives_its_memory_back() -> None:
+    mask = np.zeros((300, 420), bool)
+    mask[100:200, 150:250] = True
+    taken_mb = []
+    for last in (False, True):
+        inpainter().fill(wall(), mask, last=last)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        taken_mb.append(pages * 4096 / 1e6)
+    assert taken_mb[1] < taken_mb[0] - 200

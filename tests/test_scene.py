@@ -42,7 +42,7 @@ class EllipseSegmenter:
 
 
 class FlatInpainter:
-    def fill(self, image: Image, mask: np.ndarray) -> Image:
+    def fill(self, image: Image, mask: np.ndarray, *, last: bool) -> Image:
         return np.where(mask[..., None], np.array(BACKGROUND, np.uint8), image)
 
 
@@ -68,6 +68,7 @@ def group() -> tuple[Image, Scene]:
         EllipseSegmenter(ellipses),  # type: ignore[arg-type]
         FlatInpainter(),  # type: ignore[arg-type]
         FaceAssets.load(bundle()),
+        backend(),
     )
     return photo, builder.build(photo, meshes)
 

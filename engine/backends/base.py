@@ -51,3 +51,6 @@ class Backend(Protocol):
         """Where its networks run, in words."""
 
     def open(self, model: Path) -> Runner: ...
+
+    def rest(self) -> None:
+        """Gives back memory that networks keep for their next runs, where that is much."""

@@ -41,6 +41,9 @@ class MockBackend:
         self._models = dict(models)
         self.calls: list[MockCall] = []
 
+    def rest(self) -> None:
+        """Keeps nothing."""
+
     def open(self, model: Path) -> MockRunner:
         """Raises BackendError for a file name that wasn't given."""
         if model.name not in self._models:

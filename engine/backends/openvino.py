@@ -42,6 +42,9 @@ class OpenVinoBackend:
         # Core's own reader would try a broken file as every other format as well, and print what those say.
         self._reader = self._openvino.frontend.FrontEndManager().load_by_framework("onnx")
 
+    def rest(self) -> None:
+        """Does nothing: what a network keeps is what all its runs need."""
+
     def open(self, model: Path) -> OpenVinoRunner:
         """Raises BackendError where the file can't be loaded, or would run elsewhere than on the CPU."""
         try:

@@ -61,6 +61,9 @@ class TensorRtBackend:
         self.device = f"{device.name}, {precision}"
         self._made_for = (self.name, trt.__version__, device.name, str(device.capability), str(device.driver_version))
 
+    def rest(self) -> None:
+        """Does nothing: contexts keep their memory."""
+
     def open(self, model: Path) -> TensorRtRunner:
         """Raises BackendError where the file can't be read or compiled. The first time on a GPU takes long."""
         try:

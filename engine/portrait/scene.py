@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from engine.backends.base import Backend
 from engine.inpaint import Inpainter
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle
@@ -48,6 +49,7 @@ class SceneBuilder:
     segmenter: Segmenter
     inpainter: Inpainter
     assets: FaceAssets
+    backend: Backend  # of both networks
 
     def build(
         self, photo: Image, meshes: Mapping[int, FaceMesh], progress: Callable[[int, int], None] | None = None
@@ -60,10 +62,13 @@ class SceneBuilder:
             mesh = meshes[number]
             others = [other.pose for n, other in meshes.items() if n != number]
             crop, matte, hair, other = self.cut_out(photo, mesh, others)
+            if done == 1:
+                self.backend.rest()  # segmenting fits into the memory that inpainting leaves, but not the reverse
             in_front = left[crop.slices].copy()
             margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
             with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
-                behind = beside.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
+                last = done == len(order)
+                behind = beside.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px, last=last)
                 made = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
             portraits[number] = replace(made, freedom=freedom(matte, crop, mesh.pose, photo.shape[1]))
             left[crop.slices] = portraits[number].behind
@@ -71,12 +76,12 @@ class SceneBuilder:
                 progress(done, len(order))
         return Scene({number: portraits[number] for number in order}, left)
 
-    def hide(self, photo: Image, matte: Floats, hair: Floats, margin_px: int, px_per_cm: float) -> Image:
+    def hide(self, photo: Image, matte: Floats, hair: Floats, margin_px: int, px_per_cm: float, *, last: bool) -> Image:
         """The picture (h, w, 3) without the person of this matte (h, w), margin_px and stray hairs around included.
 
         hair (h, w) is the probability of that."""
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
-        filled = self.inpainter.fill(photo, hidden)
+        filled = self.inpainter.fill(photo, hidden, last=last)
         behind = fading_into(photo, filled, matte, margin_px)
         return without_stray_hairs(behind, filled, hidden, (hair > 0.5) & (matte > 0.5), px_per_cm)
 
