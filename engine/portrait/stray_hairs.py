@@ -31,12 +31,18 @@ def without_stray_hairs(
     median = cv2.medianBlur(filled, window)
     near = cv2.dilate(hidden.astype(np.uint8), np.ones((window, window), np.uint8)) > 0  # medians see the filling there
     outside = next_to(near, median.astype(np.float32))
-    apart = np.abs(behind - outside).max(2)
-    apart[hidden] = np.minimum(apart, np.abs(behind.astype(np.float32) - filled).max(2))[hidden]
+    apart = difference(behind.astype(np.float32), outside)
+    apart[hidden] = np.minimum(apart, difference(behind, filled))[hidden]
     lines = (apart > np.maximum(FAINTEST, ABOVE_NOISE * noise(apart, away_cm, px_per_cm))) & (from_hair_cm < REACH_CM)
     share = attached(lines, hidden, px_per_cm) * np.clip(2 - 2 * from_hair_cm / REACH_CM, 0, 1)
     share *= calmness(outside, px_per_cm)
     return np.asarray(np.rint(behind + share[..., None] * (outside - behind)), np.uint8)
+
+
+def difference(a: Floats | Image, b: Floats | Image) -> Floats:
+    """The largest of the channels', of two pictures (h, w, 3) -> (h, w)."""
+    red, green, blue = cv2.split(cv2.absdiff(a, b))  # many times faster than NumPy along three numbers
+    return np.asarray(np.maximum(np.maximum(red, green), blue), np.float32)
 
 
 def distance_cm(outside: NDArray[np.bool_], px_per_cm: float) -> Floats:
@@ -47,7 +53,7 @@ def distance_cm(outside: NDArray[np.bool_], px_per_cm: float) -> Floats:
 def calmness(background: Floats, px_per_cm: float) -> Floats:
     """1 where a picture (h, w, 3) is even, 0 where it shows things -> (h, w)."""
     side = (2 * round(EVEN_CM * px_per_cm) + 1,) * 2
-    uneven = np.abs(background - cv2.blur(background, side)).max(2)
+    uneven = difference(background, np.asarray(cv2.blur(background, side), np.float32))
     return np.asarray(np.clip(2 - cv2.blur(uneven, side) / EVEN, 0, 1), np.float32)
 
 
