@@ -26,6 +26,7 @@ LOWER_LIP_RINGS = (
     (62, 96, 89, 179, 86, 15),
     (78, 95, 88, 178, 87, 14),
 )
+DRAWN_DOWN = (("jawOpen",), ("mouthLowerDownLeft", "mouthLowerDownRight"))  # what draws it, on both sides together
 ARC_SHARE = 0.85
 FLIP_Y_AND_Z = np.diag([1.0, -1.0, -1.0])
 
@@ -89,23 +90,31 @@ def basis_on_mesh(face3d: Path) -> np.ndarray:
     basis = np.zeros((len(BLENDSHAPES), POINTS, 3))
     for i, name in enumerate(BLENDSHAPES[1:], start=1):
         basis[i, :FACE_POINTS] = sum(moves[n] for n in ict_names(name)) @ to_canonical.T
-    round_lower_lip(basis, canonical)
     across = mirror_index(canonical)
     opposite = [BLENDSHAPES.index(other_side(name)) for name in BLENDSHAPES]
     mirrored = basis[opposite][:, across] * [-1, 1, 1]
     basis[:, :FACE_POINTS] = (basis[:, :FACE_POINTS] + mirrored) / 2
+    round_lower_lip(basis, canonical, across)
     return basis.astype(np.float32)
 
 
-def round_lower_lip(basis: np.ndarray, canonical: np.ndarray) -> None:
-    """Lets the lower lip hang in an arc under an open jaw. The tie to ICT's lips gives it the shape of a V."""
-    jaw_open = basis[BLENDSHAPES.index("jawOpen")]
-    for ring in LOWER_LIP_RINGS:
-        points = list(ring)
-        side, middle = jaw_open[points[0]], jaw_open[points[-1]]
-        along = np.abs(canonical[points, 0]) / np.abs(canonical[points[0], 0])
-        arc = side + (middle - side) * np.sqrt(np.clip(1 - along[:, None] ** 2, 0, 1))
-        jaw_open[points] += ARC_SHARE * (arc - jaw_open[points])
+def round_lower_lip(basis: np.ndarray, canonical: np.ndarray, across: np.ndarray) -> None:
+    """Lets the lower lip hang in an arc when it is drawn down. The tie to ICT's lips gives it the shape of a V.
+
+    across is `mirror_index`, which takes the rings to the other side.
+    """
+    for names in DRAWN_DOWN:
+        shapes = [BLENDSHAPES.index(name) for name in names]
+        whole = basis[shapes].sum(0)
+        sizes = np.linalg.norm(basis[shapes], axis=2, keepdims=True) + 1e-6
+        added = np.zeros_like(whole)
+        for ring in (*LOWER_LIP_RINGS, *across[np.array(LOWER_LIP_RINGS)]):
+            points = list(ring)
+            side, middle = whole[points[0]], whole[points[-1]]
+            along = np.abs(canonical[points, 0]) / np.abs(canonical[points[0], 0])
+            arc = side + (middle - side) * np.sqrt(np.clip(1 - along[:, None] ** 2, 0, 1))
+            added[points] = ARC_SHARE * (arc - whole[points])
+        basis[shapes] += sizes / sizes.sum(0) * added
 
 
 def main() -> None:

@@ -270,3 +270,12 @@ def test_what_faces_that_show_nothing_read_is_not_taken_out() -> None:
 def test_the_sample_is_what_these_tests_take_it_for() -> None:
     face = astronaut_mesh().points_px[list(top.FACE_OVAL), :2].astype(np.float32)
     assert cv2.contourArea(face) > 5000
+
+
+@pytest.mark.parametrize("names", [("jawOpen",), ("mouthLowerDownLeft", "mouthLowerDownRight")])
+@pytest.mark.parametrize("lip", [(78, 178, 14), (308, 402, 14)], ids=["right", "left"])
+def test_a_lower_lip_that_is_drawn_down_hangs_in_an_arc(names: tuple[str, ...], lip: tuple[int, int, int]) -> None:
+    """Half-way from the corner to the middle it is nearly as low as there; in a V it would be half as low."""
+    basis_cm = FaceAssets.load(bundle()).basis.displacements_cm
+    corner, half_way, middle = basis_cm[[BLENDSHAPES.index(name) for name in names]].sum(0)[list(lip), 1]
+    assert (half_way - corner) / (middle - corner) > 0.75
