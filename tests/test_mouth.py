@@ -22,6 +22,8 @@ from engine.portrait.portrait import Portrait
 from engine.portrait.toning import Toning
 from engine.render.drive import frame_inputs
 from engine.render.mouth import (
+    IN_THE_DARK,
+    LOWER_TEETH,
     MouthPainter,
     View,
     after,
@@ -32,6 +34,7 @@ from engine.render.mouth import (
     read,
     style_of,
     tone_of_teeth,
+    trust,
     window_around,
 )
 from engine.render.renderer import behind_inputs
@@ -218,6 +221,16 @@ def test_drawn_teeth_take_the_tone_of_those_they_replace() -> None:
     drawn = np.full((8, 8, 3), 255.0, np.float32)
     drawn[2:5] = 1.25 * 0.6 * 255
     np.testing.assert_allclose(drawn[3, 3] * tone_of_teeth(crop, drawn)[0, 0], 0.6 * 255, rtol=1e-3)
+
+
+def test_less_counts_of_what_the_network_has_hardly_seen() -> None:
+    """Upper teeth are what smiles show; lower ones, and the dark far from both, it would paint over."""
+    parts = np.zeros((60, 60, 4), np.float32)
+    parts[:10, :, 0], parts[20:30, :, 2] = 1, 1
+    counts = trust(parts)
+    np.testing.assert_allclose(counts[2:8, 10:50], 1)
+    np.testing.assert_allclose(counts[22:28, 10:50], LOWER_TEETH)
+    np.testing.assert_allclose(counts[45:], IN_THE_DARK)
 
 
 def test_deep_in_the_mouth_it_is_dark_but_for_the_tongue() -> None:

@@ -23,6 +23,7 @@ MARGIN_PX = 8  # what the network sees around the inside, at least
 STEP_PX = 8  # the sides of its windows are multiples of it: it halves them three times
 NEAR_TEETH_PX = 11
 IN_THE_DARK = 0.4  # of the result, where no teeth or gums are near: of few photos has it learnt what is there
+LOWER_TEETH = 0.35  # of the result on them: smiles hardly show them, so it has learnt to paint them over
 TONES = (0.1, 1.2)  # of teeth: photos may be dark
 USUAL_TONES = (0.6, 1.2)  # within them drawn teeth go half of the way to the photo's light, beyond all of it
 FADE_PX = 6.0  # at the picture's border, beyond which the drawn mouth stays
@@ -90,9 +91,7 @@ class MouthPainter:
         parts = parts_of(self._mouth, down, window) * (share > 0)[..., None]
         colours = picture.astype(np.float32) / 127.5 - 1
         crop = np.concatenate([colours, share[..., None].astype(np.float32) / 255, parts], 2)
-        near = cv2.blur(parts.sum(2), (NEAR_TEETH_PX, NEAR_TEETH_PX))
-        share = self._share[window.slices] * np.minimum(IN_THE_DARK + near, 1)
-        return View(frame, to_patch, shown, window, crop, share)
+        return View(frame, to_patch, shown, window, crop, self._share[window.slices] * trust(parts))
 
     def _read(self, patch: Bytes, to_patch: Affine, window: Rectangle) -> Bytes:
         """The patch in the network's window; photos of higher resolution are made smaller first, or they'd alias."""
@@ -119,6 +118,12 @@ class MouthPainter:
         tones = np.stack([tone_of_teeth(view.crop, drawn) for view, drawn in zip(views, colours, strict=True)])
         colours *= tones if self._mouth.own.any() else tones / np.sqrt(np.clip(tones, *USUAL_TONES))
         return np.concatenate([self._mouth.toning.applied(colours), alpha], 3).astype(np.float32)
+
+
+def trust(parts: Floats) -> Floats:
+    """How much of what the network draws counts, by what is there, as in `parts_of` (h, w, 4) -> (h, w)."""
+    near = cv2.blur(parts.sum(2), (NEAR_TEETH_PX, NEAR_TEETH_PX))
+    return np.asarray(np.minimum(IN_THE_DARK + near, 1) * (1 - (1 - LOWER_TEETH) * parts[..., 2]), np.float32)
 
 
 def tone_of_teeth(crop: Floats, drawn: Floats) -> Floats:
