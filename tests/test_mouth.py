@@ -304,6 +304,8 @@ def test_teeth_that_the_photo_shows_are_kept_and_end_at_the_lip() -> None:
     assert not teeth.above[75:].any() and teeth.above[: 69 - round(20 * RIM_CM)].all()
     mesh = np.full((120, 160, 4), [160.0, 160, 160, 1])
     np.testing.assert_allclose(tone(own, teeth, mesh), [1.25, 1.1875, 0.9375])
+    in_warm_light = np.full((120, 160, 4), [180.0, 160, 100, 1])  # as dark skin looks, beside white teeth
+    np.testing.assert_allclose(tone(shown((230, 230, 175)), teeth, in_warm_light)[2], 1.75)
     whole = continued(own, teeth, mesh)
     np.testing.assert_allclose(whole[60, 80], [200, 190, 150, 1])
     np.testing.assert_allclose(whole[40, 80], mesh[40, 80])

@@ -12,7 +12,7 @@ from engine.types import Floats
 LEAST_CM = 0.35  # parted further than this lips show teeth, not a dark line
 RIM_CM = 0.07  # of the photo's inside that lips shine into
 LESS_RED = 0.95  # than skin are teeth
-GAIN = (0.6, 1.3)  # by which drawn teeth may become brighter or darker
+GAIN = (0.6, 1.8)  # by which drawn teeth may become brighter or darker
 
 
 @dataclass(frozen=True)
