@@ -15,7 +15,7 @@ from engine.render.renderer import FaceRenderer, overlap
 from engine.types import Image
 
 BATCH_PIXELS = 3_000_000  # of the frames drawn at once: enough to keep the cores busy, little enough for the memory
-NATIVE_BATCH_PIXELS = 16_000_000  # the native warp takes little memory, and reads its weights once a batch
+NATIVE_BATCH_PIXELS = 16_000_000  # the native warp takes little memory, and reads its functions once a batch
 
 
 def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mouth: Runner) -> Iterator[Image]:
