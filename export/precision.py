@@ -86,6 +86,9 @@ class Recorder:
     def open(self, model: Path) -> Runner:
         return _Recording(self._backend.open(model), self.given.setdefault(model.name, {}), {})
 
+    def rest(self) -> None:
+        self._backend.rest()
+
 
 class _Recording:
     def __init__(self, runner: Runner, given: Arrays, bound: Arrays) -> None:
@@ -153,6 +156,9 @@ class RoundedHalf:
             onnx.save(rounded(in_half(model)), path)
             return OnnxRuntimeBackend(optimize=False).open(path)
 
+    def rest(self) -> None:
+        """Keeps nothing."""
+
 
 class TorchOriginals:
     """The modules that were exported, with the weights of the originals in `sources`. Its runners only run."""
@@ -183,6 +189,9 @@ class TorchOriginals:
             raise BackendError(f"{model.name} has no module in torch.")
         with tempfile.TemporaryDirectory() as folder:
             return _TorchRunner(modules[model.stem](extract(model.stem, self._sources, Path(folder))).eval(), tensors)
+
+    def rest(self) -> None:
+        """Keeps nothing."""
 
 
 class _TorchRunner:
