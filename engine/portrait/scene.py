@@ -79,7 +79,7 @@ class SceneBuilder:
     def hide(self, photo: Image, matte: Floats, hair: Floats, margin_px: int, px_per_cm: float, *, last: bool) -> Image:
         """The picture (h, w, 3) without the person of this matte (h, w), margin_px and stray hairs around included.
 
-        hair (h, w) is the probability of that."""
+        hair (h, w) is the probability of that; last is `Inpainter.fill`'s."""
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
         filled = self.inpainter.fill(photo, hidden, last=last)
         behind = fading_into(photo, filled, matte, margin_px)
