@@ -28,7 +28,7 @@ from engine.types import Image
 
 
 def remapped_clip(photo: Image, portrait: Portrait, coefficients: np.ndarray) -> bytes:
-    """An MP4 of the photo, moved by its smooth field alone; coefficients (T, n, 2)."""
+    """An MP4 of the photo, moved by its smooth field alone; coefficients (T, n + 3, 2)."""
     crop, functions = portrait.crop, portrait.constants["base_functions"]
     y, x = np.mgrid[: crop.height, : crop.width].astype(np.float32)
     still = np.ascontiguousarray(photo[crop.slices])

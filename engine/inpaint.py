@@ -43,6 +43,8 @@ class Inpainter:
         if mask.shape != image.shape[:2]:
             raise ValueError(f"the mask is {mask.shape}, but the image is {image.shape[:2]}")
         if not mask.any():
+            if last:
+                self._backend.rest()
             return image.copy()
         height, width = mask.shape
         small = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=_method(mask.shape, (SIDE_PX, SIDE_PX)))

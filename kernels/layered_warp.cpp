@@ -187,6 +187,8 @@ void draw(const MienWarp &warp, int threads) {
 } // namespace
 } // namespace mien
 
+extern "C" std::int32_t mien_interface() { return kMienInterface; }
+
 extern "C" std::int64_t mien_warp_size() { return sizeof(MienWarp); }
 
 extern "C" int mien_layered_warp(const MienWarp *warp, int threads) {

@@ -68,7 +68,10 @@ struct MienWarp {
     MienPatch patches[kMienPatches];
 };
 
-// What the caller compares with its own idea of MienWarp, since a library may be older than the code that loads it.
+// What the caller compares with its own idea of all this, since a library may be older than the code that loads it:
+// a number that is raised whenever a struct changes, as its size may stay what it was, and the size of MienWarp.
+constexpr std::int32_t kMienInterface = 2;
+MIEN_EXPORT std::int32_t mien_interface();
 MIEN_EXPORT std::int64_t mien_warp_size();
 
 // Draws all frames on up to `threads` threads. Returns 0, or 1 where there isn't enough memory. The bytes depend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,16 +45,23 @@ def test_a_library_that_cannot_be_loaded_is_reported_once(path: Path, caplog: py
     assert str(path) in record.getMessage()
 
 
-def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Size:
-        def __call__(self) -> int:
-            return 8
+class Answer:
+    """A function of a library, as ctypes has it."""
 
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __call__(self) -> int:
+        return self._value
+
+
+@pytest.mark.parametrize(("interface", "size"), [(0, 8), (loading.INTERFACE, 8), (0, ctypes.sizeof(loading.Warp))])
+def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, interface: int, size: int) -> None:
     class Older:
-        """What ctypes.CDLL makes of a library whose struct was smaller."""
+        """What ctypes.CDLL makes of a library whose structs were others, be they of the same size."""
 
         def __init__(self, _: str) -> None:
-            self.mien_warp_size = Size()
+            self.mien_interface, self.mien_warp_size = Answer(interface), Answer(size)
 
     monkeypatch.setattr(loading.ctypes, "CDLL", Older)
     with pytest.raises(ValueError, match="another version"):

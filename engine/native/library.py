@@ -11,6 +11,7 @@ from pathlib import Path
 
 log = logging.getLogger("engine")
 
+INTERFACE = 2  # kMienInterface
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 PATH = Path(__file__).parent / f"libmien{SUFFIX}"
 
@@ -135,7 +136,7 @@ def load(path: Path) -> ctypes.CDLL:
     """Raises OSError where it can't be loaded, AttributeError or ValueError where it is of another version."""
     found = ctypes.CDLL(os.fspath(path))
     found.mien_warp_size.restype = ctypes.c_int64
-    if found.mien_warp_size() != ctypes.sizeof(Warp):
+    if found.mien_interface() != INTERFACE or found.mien_warp_size() != ctypes.sizeof(Warp):
         raise ValueError("it is of another version")
     found.mien_layered_warp.argtypes = (ctypes.POINTER(Warp), ctypes.c_int)
     found.mien_to_yuv420.argtypes = (ctypes.POINTER(Planes),)

@@ -18,7 +18,9 @@ from engine.types import Floats
 
 RIDGE = 1e-3  # of the mean distance: lets a field miss a point by a hair rather than fold
 BLOCK_NODES = 512  # at once: what is made on the way stays in the cache, and takes no memory worth mentioning
-BLOCK_ROWS = 16  # of a product, which BLAS leaves to one thread: its others spin for 0.1 s after each that they share
+BLOCK_ROWS = (
+    16  # of a product, few enough for one thread with 8 frames: BLAS's others spin for 0.1 s after one they share
+)
 AFFINE = 3  # functions beside those of the points: 1, x and y
 
 
