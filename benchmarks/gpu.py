@@ -3,7 +3,8 @@
     python -m benchmarks.gpu [--minutes 9] [--results FOLDER]
 
 Kernels: each against its definition, compute-sanitizer where it is installed, then timed, beside torch's grid_sample.
-Networks: what they are off by and how fast they are, with TensorRT, TensorRT-RTX, CUDA and torch. Clips: from the photo
+Networks: what they are off by and how fast they are, with TensorRT, TensorRT-RTX, CUDA and torch. Frames: against the
+CPU's, and how many faces a second are drawn, warp, mouth network and all. Clips: from the photo
 to the closed MP4, for 1, 4 and 16 faces at 1920x1080. What isn't installed, or no longer fits the time, is skipped and
 named. The kernels must have been compiled: make native.
 """
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks import gpu_kernels
+from benchmarks import gpu_frames, gpu_kernels
 from benchmarks.record import RESULTS, ROOT, commit, machine
 from benchmarks.subject import check_clip, portrait_photo
 from engine import Engine
@@ -239,6 +241,8 @@ def measure(device: Device, minutes: float, results: Path) -> bool:
             label = f"{name} {'float16' if half else 'float32'}"
             sections.run(f"{label} parity", lambda name=name, half=half: parity(name, half, inputs), needs_s=60)
             sections.run(f"{label} speed", lambda name=name, half=half: speed(name, half, inputs))
+            draw = partial(gpu_frames.renderer, launched, name, half, BATCHES)
+            sections.run(f"{label} renderer", draw, needs_s=30)
     sections.run("torch renderer", torch_speed, needs_s=60)
     for faces in FACES:
         sections.run(f"clip of {faces}", lambda faces=faces: clip("auto", faces), needs_s=10 + 4 * faces)

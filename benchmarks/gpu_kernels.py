@@ -104,8 +104,7 @@ def milliseconds(kernels: Kernels, launch: Callable[[], object]) -> float:
 def copy_gb_per_s(kernels: Kernels, size: int = 256 << 20) -> float:
     """What a copy within the device's memory reads and writes."""
     source, target = (kernels.device.allocate(size) for _ in range(2))
-    copy = partial(kernels.device.call, "cuMemcpyDtoDAsync", target.address, source.address, size)
-    ms = milliseconds(kernels, partial(copy, kernels.stream.handle))
+    ms = milliseconds(kernels, partial(kernels.stream.copy_bytes, source.address, target.address, size))
     return round(2 * size / ms / 1e6, 1)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from zlib import crc32
 
 from engine.backends import ON_A_GPU, open_backend
+from engine.backends.base import DeviceRunner
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.bundle import Bundle
 from engine.composite import render_frames
@@ -40,7 +41,7 @@ from engine.options import (
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder
 from engine.render.mouth import mouth_file, open_mouth
-from engine.render.on_gpu import render_on_gpu
+from engine.render.on_gpu import copied_to_host, render_on_gpu
 from engine.render.warp import open_warp
 from engine.segment import Segmenter
 from engine.types import Face, FaceMesh, Image
@@ -224,14 +225,16 @@ class Engine:
         return looped(motion) if loop else motion
 
     def _video(self, ready: PortraitSet, motions: Mapping[int, Motion]) -> Video:
-        def render() -> Iterator[Image]:
-            return render_frames(ready.scene, motions, self._warp, self._mouth)
-
-        warp = self._warp
-        on_gpu = partial(render_on_gpu, ready.scene, motions, warp, self._mouth) if isinstance(warp, CudaWarp) else None
         height, width = ready.photo.shape[:2]
         frame_count = len(next(iter(motions.values())))
-        return Video(render, frame_count, (width, height), self._backend.name in ON_A_GPU, on_gpu)
+        warp, mouth, gpu = self._warp, self._mouth, self._backend.name in ON_A_GPU
+        if not isinstance(warp, CudaWarp):
+            return Video(lambda: render_frames(ready.scene, motions, warp, mouth), frame_count, (width, height), gpu)
+        assert isinstance(mouth, DeviceRunner), "every backend for GPUs opens such"
+        on_gpu = partial(render_on_gpu, ready.scene, motions, warp, mouth)
+        return Video(
+            lambda: copied_to_host(on_gpu(), (height, width), warp.kernels), frame_count, (width, height), gpu, on_gpu
+        )
 
     def _scene_builder(self) -> SceneBuilder:
         """Opened when first needed: finding faces needs none of it."""

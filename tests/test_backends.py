@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 
 from engine.backends import BACKENDS, Backend, Runner, open_backend
+from engine.backends.base import DeviceRunner
 from engine.backends.cache import Cache
 from engine.backends.mock import MockBackend, MockModel
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.backends.openvino import OpenVinoBackend
 from engine.backends.tensorrt import TensorRtBackend
 from engine.cuda import device as device_module
+from engine.cuda.arrays import DeviceArray
+from engine.cuda.device import Device
 from engine.errors import BackendError, MissingExtraError
 from engine.types import TensorSpec
 from tests.fake_gpu import FakeDriver, FakeTensorRt
@@ -209,6 +212,21 @@ def test_a_file_that_cannot_be_opened(name: str, content: bytes | None, tmp_path
         broken.write_bytes(content)
     with pytest.raises(BackendError, match=r"broken\.onnx"):
         ADAPTERS[name]().open(broken)
+
+
+def test_onnx_runtime_reads_and_writes_a_device_s_memory(tmp_path: Path) -> None:
+    device = Device(FakeDriver())  # whose memory is the host's
+    stream, given = device.stream(), arrays()
+    runner = OnnxRuntimeBackend().open(write_model(tmp_path / "tiny.onnx")).bind(matrix=given["matrix"])
+    assert isinstance(runner, DeviceRunner)
+    expected = runner(points=given["points"], add=given["add"])
+    placed = {name: DeviceArray.of(device, given[name], stream) for name in ("points", "add")}
+    found = {name: DeviceArray.empty(device, array.shape, array.dtype) for name, array in expected.items()}
+    runner.on_device(placed, found, stream)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name].read(stream), array)
+    with pytest.raises(BackendError, match="needs the input 'add'"):
+        runner.on_device({"points": placed["points"]}, found, stream)
 
 
 @pytest.mark.parametrize("name", NAMES)

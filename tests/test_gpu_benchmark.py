@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_kernels
+from benchmarks import gpu, gpu_frames, gpu_kernels
 from engine.api import Engine
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.bundle import Bundle
 from engine.cuda import kernels as kernels_module
 from engine.cuda.kernels import Kernels
+from engine.cuda.layered_warp import CudaWarp
 from engine.errors import BackendError
 from tests.emulated_kernels import emulated_kernels
 from tests.test_native import noisy
@@ -92,6 +94,19 @@ def test_a_section_that_fails_or_comes_late_is_named() -> None:
         "wrong": "failed: AssertionError: a kernel is off by 3",
         "late": "skipped: no time was left",
     }
+
+
+def test_frames_are_compared_and_timed(emulated: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_frames, "open_backend", lambda name, half: OnnxRuntimeBackend())
+    monkeypatch.setattr(gpu_frames, "CudaWarp", partial(CudaWarp, version="naive"))
+    for name, value in (("SIDE_PX", 160), ("COMPARED", slice(60, 61)), ("WARM_UP", 0), ("RUNS", 1)):
+        monkeypatch.setattr(gpu_frames, name, value)
+    found = gpu_frames.renderer(emulated, "tensorrt", True, (1,))
+    assert found["psnr_db"] > gpu_frames.FRAMES_PSNR_DB
+    assert found["batch 1"]["face_frames_per_s"] > 0
+    monkeypatch.setattr(gpu_frames, "FRAMES_PSNR_DB", 1000)
+    with pytest.raises(AssertionError, match="dB of 1000"):
+        gpu_frames.renderer(emulated, "tensorrt", True, ())
 
 
 def test_networks_are_timed_in_batches() -> None:

@@ -25,6 +25,7 @@ from engine.render.mouth import (
     IN_THE_DARK,
     LOWER_TEETH,
     MouthPainter,
+    Place,
     View,
     after,
     inverse,
@@ -332,9 +333,8 @@ def test_lay_over_is_exact_where_nothing_shows() -> None:
     inside[5:9, 6:20] = [10, 20, 30, 128]
     view = View(
         0,
-        np.eye(2, 3),
+        Place(np.eye(2, 3), Rectangle(0, 0, 32, 24), np.zeros(2)),
         Rectangle(6, 5, 14, 4),
-        Rectangle(0, 0, 32, 24),
         np.zeros((24, 32, 8), np.float32),
         np.ones((24, 32), np.float32),
     )

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.api import PortraitSet
+from engine.api import Engine, PortraitSet
 from engine.composite import render_frames
+from engine.cuda.device import OUT_OF_MEMORY, OutOfDeviceMemoryError
 from engine.cuda.kernels import Kernels
 from engine.cuda.layered_warp import CudaWarp
 from engine.motion.track import Motion
@@ -45,7 +46,7 @@ def test_frames_are_those_of_the_host(
     scene, motions, warp = odd(people()), moved(*faces), CudaWarp(kernels, version="naive")
     mouth = backend().open(bundle().path("mouth.onnx"))
     expected = list(render_frames(scene, motions, warp, mouth))
-    found = [frame_on_host(kernels, frame) for frame in render_on_gpu(scene, motions, warp, mouth)]
+    found = [frame.read(kernels.stream) for frame in render_on_gpu(scene, motions, warp, mouth)]
     assert len(found) == len(expected) == 2
     for ours, theirs in zip(found, expected, strict=True):
         height, width = theirs.shape[:2]
@@ -54,13 +55,47 @@ def test_frames_are_those_of_the_host(
         assert_as_drawn(ours, even)
 
 
+def test_who_cannot_take_frames_there_gets_copies(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoders of the CPU, and who asks for frames."""
+    drawing = Engine("onnxruntime")
+    monkeypatch.setattr(drawing, "_warp", CudaWarp(kernels, version="naive"))
+    monkeypatch.setattr(drawing, "_mouth", backend().open(bundle().path("mouth.onnx")))
+    people = replace(one(), scene=odd(one()), photo=odd(one()).backdrop)
+    video = drawing._video(people, moved(0))
+    expected = list(render_frames(people.scene, moved(0), CudaWarp(kernels, version="naive"), drawing._mouth))
+    found = list(video.frames())
+    assert [frame.shape for frame in found] == [frame.shape for frame in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_as_drawn(ours, theirs)
+
+
+def test_fewer_frames_at_once_where_memory_is_short(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene, warp = one().scene, CudaWarp(kernels, version="naive")
+    driver, mouth = kernels.device.driver, backend().open(bundle().path("mouth.onnx"))
+    expected = [frame.read(kernels.stream) for frame in render_on_gpu(scene, moved(0), warp, mouth)]
+    assert len(expected) == 2
+    allocate, most = driver.cuMemAlloc, scene.backdrop.size
+    monkeypatch.setattr(
+        driver, "cuMemAlloc", lambda size: (OUT_OF_MEMORY, 0) if size == 2 * scene.backdrop.size else allocate(size)
+    )
+    for ours, theirs in zip(render_on_gpu(scene, moved(0), warp, mouth), expected, strict=True):
+        assert_as_drawn(ours.read(kernels.stream), theirs)
+    assert "out of memory with 2 frames at once; 1 now" in caplog.text
+    monkeypatch.setattr(driver, "cuMemAlloc", lambda size: (OUT_OF_MEMORY, 0) if size == most else allocate(size))
+    monkeypatch.setattr(on_gpu, "LARGEST_BATCH", 1)
+    with pytest.raises(OutOfDeviceMemoryError, match="use a smaller photo"):
+        list(render_on_gpu(scene, moved(0), warp, mouth))
+
+
 def test_glasses_are_put_on_there_too(kernels: Kernels) -> None:
     portrait = glasses_portrait()
     scene, motions = Scene({0: portrait}, portrait.behind), moved(0)
     warp, mouth = CudaWarp(kernels, version="naive"), backend().open(bundle().path("mouth.onnx"))
     expected = list(render_frames(scene, motions, warp, mouth))
     for ours, theirs in zip(render_on_gpu(scene, motions, warp, mouth), expected, strict=True):
-        np.testing.assert_array_equal(frame_on_host(kernels, ours), theirs)
+        assert_as_drawn(ours.read(kernels.stream), theirs)
 
 
 def assert_as_drawn(found: np.ndarray, expected: np.ndarray) -> None:
@@ -68,11 +103,6 @@ def assert_as_drawn(found: np.ndarray, expected: np.ndarray) -> None:
     apart = np.abs(found.astype(int) - expected)
     assert apart.max() <= 1
     assert (apart > 0).mean() < 1e-3
-
-
-def frame_on_host(kernels: Kernels, frame) -> np.ndarray:
-    whole = frame.memory.read((frame.memory.size,), np.dtype(np.uint8), kernels.stream)
-    return whole[frame.offset : frame.offset + int(np.prod(frame.shape))].reshape(frame.shape)
 
 
 def test_people_who_overlap_see_each_other(kernels: Kernels) -> None:
@@ -84,4 +114,4 @@ def test_people_who_overlap_see_each_other(kernels: Kernels) -> None:
     warp, mouth = CudaWarp(kernels, version="naive"), backend().open(bundle().path("mouth.onnx"))
     (expected,) = render_frames(scene, {n: m[:1] for n, m in moved(first, second).items()}, warp, mouth)
     (found,) = render_on_gpu(scene, {n: m[:1] for n, m in moved(first, second).items()}, warp, mouth)
-    np.testing.assert_array_equal(frame_on_host(kernels, found)[: len(expected), : expected.shape[1]], expected)
+    np.testing.assert_array_equal(found.read(kernels.stream)[: len(expected), : expected.shape[1]], expected)

@@ -16,15 +16,18 @@ import pytest
 
 from engine.api import Engine
 from engine.backends import best_backend, open_backend, profiles
+from engine.backends.base import DeviceRunner
 from engine.backends.cache import Cache, cache_folder
 from engine.backends.half import in_half
 from engine.backends.onnx_file import tensor_specs
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.backends.plans import build_plan, new_logger, plan_key
-from engine.backends.tensorrt import PREPARED, TensorRtBackend, TensorRtRtxBackend
+from engine.backends.tensorrt import TensorRtBackend, TensorRtRtxBackend
+from engine.backends.tensorrt_runner import PREPARED
 from engine.bundle import Bundle
 from engine.cuda import device as device_module
 from engine.cuda import kernels
+from engine.cuda.arrays import DeviceArray
 from engine.errors import BackendError, MissingExtraError
 from tests.fake_gpu import FakeDriver, FakeTensorRt
 from tests.test_backends import arrays, write_model
@@ -158,6 +161,27 @@ def test_any_thread_may_open_and_run(gpu: SimpleNamespace) -> None:
         bound = beside.submit(runner.bind, matrix=given["matrix"]).result()
         found = beside.submit(lambda: bound(points=given["points"], add=given["add"])).result()
     np.testing.assert_array_equal(found["product"], runner(**given)["product"])
+
+
+@pytest.mark.parametrize("batch", [3, 250], ids=["a plan's", "in parts"])
+def test_arrays_may_be_on_the_gpu_already(gpu: SimpleNamespace, batch: int) -> None:
+    given = arrays(batch)
+    expected = TensorRtBackend(half=False).open(gpu.model)(**given)
+    runner = TensorRtBackend(half=False).open(gpu.model).bind(matrix=given.pop("matrix"))
+    device = device_module.open_device()
+    stream = device.stream()
+    placed = {name: DeviceArray.of(device, array, stream) for name, array in given.items()}
+    found = {name: DeviceArray.empty(device, array.shape, array.dtype) for name, array in expected.items()}
+    assert isinstance(runner, DeviceRunner)
+    for _ in range(3):
+        gpu.driver.uploads.clear()
+        runner.on_device(placed, found, stream)
+        assert gpu.driver.uploads == []
+        for name, array in expected.items():
+            np.testing.assert_allclose(found[name].read(stream), array, rtol=1e-6)
+    assert gpu.driver.graphs_launched > 0
+    with pytest.raises(BackendError, match="needs the input 'add'"):
+        runner.on_device({"points": placed["points"]}, found, stream)
 
 
 def test_batches_beyond_the_plan_go_in_parts(gpu: SimpleNamespace) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.cuda.arrays import DeviceArray
+from engine.cuda.device import Stream
 from engine.types import TensorSpec
 
 Array = NDArray[Any]
@@ -38,6 +40,17 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Frees what the runner holds; calling it again does nothing, running it after that raises BackendError."""
+
+
+@runtime_checkable
+class DeviceRunner(Runner, Protocol):
+    """A network that also runs on arrays which are in a GPU's memory already."""
+
+    def on_device(self, inputs: Mapping[str, DeviceArray], outputs: Mapping[str, DeviceArray], stream: Stream) -> None:
+        """Runs the network on the inputs that aren't bound, and writes every output, all of them contiguous.
+
+        The stream: what it holds so far is done before, and what it gets from now on after.
+        """
 
 
 class Backend(Protocol):

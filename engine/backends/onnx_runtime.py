@@ -13,6 +13,8 @@ import numpy as np
 
 from engine.backends.base import Array
 from engine.backends.validate import check_arrays, free_inputs
+from engine.cuda.arrays import DeviceArray
+from engine.cuda.device import Stream
 from engine.errors import BackendError, MissingExtraError
 from engine.types import TensorSpec
 
@@ -152,6 +154,23 @@ class OnnxRuntimeRunner:
         except Exception as error:  # its errors share no base class of their own
             raise BackendError(f"ONNX Runtime failed in {self._model}: {error}") from error
         return {name: value.numpy() for name, value in zip(self._outputs, results, strict=True)}
+
+    def on_device(self, inputs: Mapping[str, DeviceArray], outputs: Mapping[str, DeviceArray], stream: Stream) -> None:
+        """See `DeviceRunner.on_device`. Waits for the stream, and for the network."""
+        binding = self._open_session().io_binding()
+        given: dict[str, Any] = dict(inputs)  # device arrays have types and shapes as NumPy's
+        check_arrays(self._model, self._inputs, given, complete=True)
+        for name, value in self._bound.items():
+            binding.bind_ortvalue_input(name, value)
+        for bind, arrays in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
+            for name, array in arrays.items():
+                bind(name, self._place, 0, array.dtype, list(array.shape), array.address)
+        stream.wait()
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # its errors share no base class of their own
+            raise BackendError(f"ONNX Runtime failed in {self._model}: {error}") from error
+        binding.synchronize_outputs()
 
     def close(self) -> None:
         """See `Runner.close`. Other runners of the same network, bound from this one or before it, go on."""

@@ -61,10 +61,19 @@ class DeviceArray:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, index: int) -> DeviceArray:
-        """One entry of the first axis, in the same memory."""
+    def __getitem__(self, index: int | slice) -> DeviceArray:
+        """One entry of the first axis, or several after each other, in the same memory."""
+        if isinstance(index, slice):
+            start, stop, _ = index.indices(len(self))
+            offset = self.offset + start * self.strides[0]
+            return DeviceArray(self.memory, (stop - start, *self.shape[1:]), self.dtype, offset, self.steps)
         steps = None if self.steps is None else self.steps[1:]
         return DeviceArray(self.memory, self.shape[1:], self.dtype, self.offset + index * self.strides[0], steps)
+
+    @property
+    def nbytes(self) -> int:
+        """Of its entries, wherever they lie."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def part(self, rows: slice, columns: slice) -> DeviceArray:
         """A rectangle of pictures (T, H, W, C), in the same memory."""
@@ -92,6 +101,6 @@ class DeviceArray:
         self.memory.write(np.ascontiguousarray(array), stream)
 
     def read(self, stream: Stream) -> Array:
-        """A copy on the host; waits for what the stream does before it. The array is the memory's whole."""
-        assert self.offset == 0 and self.steps is None
-        return self.memory.read(self.shape, self.dtype, stream)
+        """A copy on the host of an array that is contiguous; waits for what the stream does before it."""
+        assert self.steps is None
+        return self.memory.read(self.shape, self.dtype, stream, offset=self.offset)

@@ -137,11 +137,11 @@ class Memory:
         assert array.flags.c_contiguous and array.nbytes <= self.size
         self.device.call("cuMemcpyHtoDAsync", self.address, array.ctypes.data, array.nbytes, stream.handle)
 
-    def read(self, shape: Sequence[int], dtype: np.dtype[Any], stream: Stream) -> Array:
-        """Copies an array out, and waits for it."""
+    def read(self, shape: Sequence[int], dtype: np.dtype[Any], stream: Stream, *, offset: int = 0) -> Array:
+        """Copies an array out that begins `offset` bytes from the start, and waits for it."""
         array = np.empty(tuple(shape), dtype)
-        assert array.nbytes <= self.size
-        self.device.call("cuMemcpyDtoHAsync", array.ctypes.data, self.address, array.nbytes, stream.handle)
+        assert offset + array.nbytes <= self.size
+        self.device.call("cuMemcpyDtoHAsync", array.ctypes.data, self.address + offset, array.nbytes, stream.handle)
         stream.wait()
         return array
 
@@ -177,6 +177,10 @@ class Stream:
 
     def record(self, event: Event) -> None:
         self.device.call("cuEventRecord", event.handle, self.handle)
+
+    def copy_bytes(self, source: int, target: int, size: int) -> None:
+        """Copies from one address of the device's memory to another."""
+        self.device.call("cuMemcpyDtoDAsync", target, source, size, self.handle)
 
     def copy(self, source: Boxes, target: Boxes, size: tuple[int, int, int]) -> None:
         """Copies rectangles within the device's memory; size: how many, rows, bytes of a row."""

@@ -15,7 +15,7 @@ from engine.errors import BackendError
 log = logging.getLogger("engine")
 
 FOLDER = Path(__file__).parent
-FILES = ("composite", "grid_sample", "layered_warp", "patch")
+FILES = ("composite", "grid_sample", "layer", "layered_warp", "mouth", "patch")
 
 
 def available() -> bool:

@@ -31,13 +31,33 @@ INSIDE_CHANNEL = 3
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where one frame's mouth is."""
+
+    to_patch: Affine  # pixels of the window -> of the patch
+    window: Rectangle  # what the network gets to see, in the picture
+    down: NDArray[np.float64]  # (2,) how far the jaw has moved, in the picture's pixels
+
+    @classmethod
+    def of(cls, mouth: MouthFrame, affine: Floats, box: Rectangle, shown: Rectangle) -> Place | None:
+        """None where what shows in the patch at `box` isn't in its picture; affine (4, 2, 3), as in `paint`."""
+        lower, skull = affine[1].astype(np.float64), affine[2].astype(np.float64)
+        to_patch = moved(mouth, skull, box)
+        window = window_around(inverse(to_patch), shown)
+        if window is None:
+            return None
+        to_patch[:, 2] += to_patch[:, :2] @ [window.x0, window.y0]
+        down = np.linalg.solve(mouth.to_patch[:, :2], skull[:, 2] - lower[:, 2])
+        return cls(to_patch, window, down)
+
+
+@dataclass(frozen=True)
 class View:
     """One frame's mouth in the network's picture."""
 
     frame: int
-    to_patch: Affine  # pixels of the window -> of the patch
+    place: Place
     shown: Rectangle  # where the inside shows, in the patch
-    window: Rectangle  # what the network gets to see, in the picture
     crop: Floats  # (h, w, 8), of the window: colours -1 to 1; how much inside shows; four shares, as in `parts_of`
     share: Floats  # (h, w) of the result that counts
 
@@ -56,9 +76,7 @@ class MouthPainter:
 
     def __init__(self, network: Runner, mouth: MouthFrame, face: int) -> None:
         self._network, self._mouth = network, mouth
-        self._style = style_of(face, mouth)
-        near = np.minimum(*np.broadcast_arrays(to_border(WIDTH)[None], to_border(HEIGHT)[:, None]))
-        self._share = (np.clip(near / FADE_PX, 0, 1) * (1 - mouth.own)).astype(np.float32)  # of its result that counts
+        self._style, self._share = style_of(face, mouth), share_of(mouth)
 
     def paint(self, frames: Bytes, inside: Bytes, affine: Floats, box: Rectangle) -> None:
         """Redraws in frames (T, h, w, 3), the mouth's patches, what `inside` (T, h, w, 4) says is drawn and not skin.
@@ -67,8 +85,8 @@ class MouthPainter:
         shows every pixel stays what it is.
         """
         views = [view for t in range(len(frames)) if (view := self._view(t, frames[t], inside[t], affine[t], box))]
-        for window in dict.fromkeys(view.window for view in views):
-            together = [view for view in views if view.window == window]
+        for window in dict.fromkeys(view.place.window for view in views):
+            together = [view for view in views if view.place.window == window]
             for view, drawn in zip(together, self._draw(together), strict=True):
                 lay_over(frames[view.frame], inside[view.frame], drawn, view)
 
@@ -78,20 +96,16 @@ class MouthPainter:
         shown = Rectangle(*cv2.boundingRect(share))
         if not shown.width:
             return None
-        lower, skull = affine[1].astype(np.float64), affine[2].astype(np.float64)
-        to_patch = moved(self._mouth, skull, box)
-        window = window_around(inverse(to_patch), shown)
-        if window is None:
+        place = Place.of(self._mouth, affine, box, shown)
+        if place is None:
             return None
-        to_patch[:, 2] += to_patch[:, :2] @ [window.x0, window.y0]
-        picture, share = (self._read(part, to_patch, window) for part in (patch, share))
+        picture, share = (self._read(part, place.to_patch, place.window) for part in (patch, share))
         if not share.any():
             return None
-        down = np.linalg.solve(self._mouth.to_patch[:, :2], skull[:, 2] - lower[:, 2])
-        parts = parts_of(self._mouth, down, window) * (share > 0)[..., None]
+        parts = parts_of(self._mouth, place.down, place.window) * (share > 0)[..., None]
         colours = picture.astype(np.float32) / 127.5 - 1
         crop = np.concatenate([colours, share[..., None].astype(np.float32) / 255, parts], 2)
-        return View(frame, to_patch, shown, window, crop, self._share[window.slices] * trust(parts))
+        return View(frame, place, shown, crop, self._share[place.window.slices] * trust(parts))
 
     def _read(self, patch: Bytes, to_patch: Affine, window: Rectangle) -> Bytes:
         """The patch in the network's window; photos of higher resolution are made smaller first, or they'd alias."""
@@ -137,6 +151,12 @@ def style_of(face: int, mouth: MouthFrame) -> Floats:
     """What sets apart the teeth (8,) of the photo's faces; the usual ones beside teeth that the photo shows."""
     spread = 0 if mouth.own.any() else STYLE_SPREAD
     return (spread * np.random.default_rng(face).standard_normal(STYLE_SIZE)).astype(np.float32)
+
+
+def share_of(mouth: MouthFrame) -> Floats:
+    """How much of the network's result counts in its picture (96, 160)."""
+    near = np.minimum(*np.broadcast_arrays(to_border(WIDTH)[None], to_border(HEIGHT)[:, None]))
+    return np.asarray(np.clip(near / FADE_PX, 0, 1) * (1 - mouth.own), np.float32)
 
 
 def read(picture: cv2.typing.MatLike, affine: Affine, width: int, height: int) -> NDArray[np.integer | np.floating]:
@@ -200,7 +220,7 @@ def snapped(low: float, high: float, size: int) -> tuple[int, int]:
 def lay_over(patch: Bytes, inside: Bytes, drawn: Floats, view: View) -> None:
     """Lays what the network drew over the drawn inside, (h, w, 3) and (h, w, 4); skin before it stays."""
     x, y = view.shown.x0, view.shown.y0
-    to_window = inverse(view.to_patch)
+    to_window = inverse(view.place.to_patch)
     to_window[:, 2] += to_window[:, :2] @ [x, y]
     found = read(drawn, to_window, view.shown.width, view.shown.height)
     part, share = patch[view.shown.slices], inside[view.shown.slices].astype(np.float32)

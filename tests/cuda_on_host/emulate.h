@@ -133,6 +133,18 @@ inline int __syncthreads_or(int predicate) {
     return emulated::any;
 }
 
+inline int atomicMin(int *at, int value) {
+    const int before = *at;
+    *at = value < before ? value : before;
+    return before;
+}
+
+inline int atomicMax(int *at, int value) {
+    const int before = *at;
+    *at = value > before ? value : before;
+    return before;
+}
+
 inline float __shfl_down_sync(unsigned, float value, int by) {
     using namespace emulated;
     const int thread = current; // another one runs in between
