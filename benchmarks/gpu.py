@@ -12,6 +12,7 @@ named. The kernels must have been compiled: make native.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import shutil
@@ -29,7 +30,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks import gpu_frames, gpu_kernels
+from benchmarks import gpu_frames, gpu_kernels, gpu_plugin
 from benchmarks.record import RESULTS, ROOT, commit, machine
 from benchmarks.subject import check_clip, portrait_photo
 from engine import Engine
@@ -37,6 +38,7 @@ from engine.backends import ON_A_GPU, open_backend
 from engine.backends.base import Runner
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.backends.profiles import BATCH
+from engine.backends.tensorrt import TensorRtBackend
 from engine.bundle import Bundle
 from engine.cuda import kernels
 from engine.cuda.device import Device, open_device
@@ -158,6 +160,16 @@ def run_timing(runner: Runner, given: dict[str, np.ndarray], batch: int) -> dict
     return {"ms": round(1000 * seconds, 3), "per_s": round(batch / seconds, 1)}
 
 
+def plugin(launched: kernels.Kernels, inputs: Inputs) -> dict[str, Any]:
+    """Mien's grid_sample in TensorRT's place, alone and in the warp's graph: milliseconds of both."""
+    trt = importlib.import_module("tensorrt")
+    found = gpu_plugin.samplers(launched, trt)
+    for replaced in (False, True):
+        runner = TensorRtBackend(half=False, plugin=replaced).open(Bundle.default().path("warp.onnx"))
+        found[f"warp.onnx {'plugin' if replaced else 'stock'}"] = run_timing(runner, inputs["warp.onnx"], 1)
+    return found
+
+
 def torch_speed() -> dict[str, Any]:
     """The renderer by torch itself, with weights that were never trained; what it takes is on the device already."""
     import torch
@@ -243,6 +255,7 @@ def measure(device: Device, minutes: float, results: Path) -> bool:
             sections.run(f"{label} speed", lambda name=name, half=half: speed(name, half, inputs))
             draw = partial(gpu_frames.renderer, launched, name, half, BATCHES)
             sections.run(f"{label} renderer", draw, needs_s=30)
+    sections.run("tensorrt plugin", lambda: plugin(launched, inputs), needs_s=60)
     sections.run("torch renderer", torch_speed, needs_s=60)
     for faces in FACES:
         sections.run(f"clip of {faces}", lambda faces=faces: clip("auto", faces), needs_s=10 + 4 * faces)

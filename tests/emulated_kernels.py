@@ -20,17 +20,20 @@ from tests.fake_gpu import FakeDriver
 KERNELS = Path(__file__).parents[1] / "kernels"
 HEADERS = Path(__file__).parent / "cuda_on_host"
 KERNEL = re.compile(r'extern "C" __global__ void __launch_bounds__\([^)]*\)\s*(\w+)\(')
-SAMPLERS = [
-    f"grid_sample_{version}_{which}_{precision}"
-    for version, which, precision in product(
-        ("naive", "fast"), ("2d_bilinear", "2d_nearest", "2d_bicubic", "3d_bilinear", "3d_nearest"), ("f32", "f16")
-    )
-]
+SAMPLERS = {  # by file: macros name them
+    file: [
+        f"grid_sample_{version}_{which}_{precision}"
+        for version, which, precision in product(
+            versions, ("2d_bilinear", "2d_nearest", "2d_bicubic", "3d_bilinear", "3d_nearest"), ("f32", "f16")
+        )
+    ]
+    for file, versions in (("grid_sample", ("naive", "fast")), ("plugin", ("plugin",)))
+}
 WAIT_FOR_EACH_OTHER = re.compile("__syncthreads|__shfl")
 
 
 def kernel_names(file: str) -> list[str]:
-    return SAMPLERS if file == "grid_sample" else KERNEL.findall((KERNELS / f"{file}.cu").read_text())
+    return SAMPLERS.get(file) or KERNEL.findall((KERNELS / f"{file}.cu").read_text())
 
 
 @cache
@@ -55,7 +58,7 @@ def compiled(file: str) -> ctypes.CDLL:
 def emulated_kernels(folder: Path) -> Kernels:
     """Launchers on a driver that runs the kernels on the host; stand-ins for the fatbins are written to `folder`."""
     driver = FakeDriver()
-    for file in FILES:
+    for file in (*FILES, "plugin"):
         (folder / f"{file}.fatbin").write_bytes(file.encode())
         for name in kernel_names(file):
             driver.kernels[name] = lambda places, launch, file=file, name=name: _run(file, name, places, launch)

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from engine.api import Engine
-from engine.backends import best_backend, open_backend, profiles
+from engine.backends import best_backend, open_backend, plans, profiles
+from engine.backends import tensorrt as tensorrt_module
 from engine.backends.base import DeviceRunner
 from engine.backends.cache import Cache, cache_folder
 from engine.backends.half import in_half
@@ -33,6 +34,7 @@ from tests.fake_gpu import FakeDriver, FakeTensorRt
 from tests.test_backends import arrays, write_model
 
 WEIGHTS = Bundle.default().folder
+ON_A_CPU = ("motion.onnx",)  # also where the other networks run on a GPU
 NETWORKS = sorted(path.name for path in WEIGHTS.glob("*.onnx") if path.stem != "mouth_int8")  # that one is for CPUs
 
 
@@ -78,6 +80,15 @@ def test_the_key_has_all_that_a_plan_depends_on(tmp_path: Path) -> None:
     }
     assert len(keys) == 5
     assert plan_key("tiny.onnx", b"graph", specs, "a") == plan_key("tiny.onnx", b"graph", specs, "a")
+
+
+def test_plans_with_the_plugin_are_others(gpu: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced: list[object] = []
+    monkeypatch.setattr(plans, "replace_samplers", lambda trt, network: replaced.append(network) or 1)
+    monkeypatch.setattr(tensorrt_module, "kernel_code", lambda: "kernels")
+    for plugin in (False, True, True):
+        TensorRtBackend(half=False, plugin=plugin).open(gpu.model)
+    assert (len(gpu.trt.built), len(replaced)) == (2, 1)
 
 
 def test_a_cache_that_cannot_be_written_is_only_a_pity(gpu: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
@@ -256,24 +267,18 @@ def rtx() -> SimpleNamespace:
     return SimpleNamespace(trt=trt, logger=new_logger(trt))
 
 
-# The warp takes minutes a plan and motion half of one; parsing them says enough.
-BUILT = [name for name in NETWORKS if name not in ("warp.onnx", "motion.onnx")]
+TARGETS = ("SM86", "SM89", "SM120")  # GeForce RTX 30, 40 and 50
+PLANS = [(name, half) for name in NETWORKS for half in (False, True) if name not in ON_A_CPU or not half]
 
 
-@pytest.mark.parametrize("target", ["SM86", "SM89", "SM120"])
-@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
-@pytest.mark.parametrize("name", BUILT)
-def test_rtx_builds_plans_without_a_gpu(rtx: SimpleNamespace, name: str, half: bool, target: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "half"), PLANS, ids=lambda value: ("float32", "float16")[value] if value in (0, 1) else value
+)
+def test_rtx_builds_plans_without_a_gpu(rtx: SimpleNamespace, name: str, half: bool) -> None:
     model = WEIGHTS / name
     graph = in_half(model) if half else model.read_bytes()
-    plan, _ = build_plan(rtx.trt, rtx.logger, name, graph, tensor_specs(model)[0], target=target)
+    plan, _ = build_plan(rtx.trt, rtx.logger, name, graph, tensor_specs(model)[0], targets=TARGETS)
     assert len(plan) > 10_000
-
-
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(BUILT)))
-def test_rtx_parses_the_largest_graphs(rtx: SimpleNamespace, name: str) -> None:
-    network = rtx.trt.Builder(rtx.logger).create_network(1 << int(rtx.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    assert rtx.trt.OnnxParser(network, rtx.logger).parse((WEIGHTS / name).read_bytes())
 
 
 def test_rtx_says_what_it_cannot_read(rtx: SimpleNamespace) -> None:

@@ -9,9 +9,10 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.backends.plugin import replace_samplers
 from engine.backends.profiles import shape_ranges
 from engine.errors import BackendError
 from engine.types import TensorSpec
@@ -36,7 +37,8 @@ def build_plan(
     specs: Mapping[str, TensorSpec],
     *,
     timings: bytes | None = None,
-    target: str | None = None,
+    targets: Sequence[str] = (),
+    plugin: bool = False,
 ) -> tuple[bytes, bytes]:
     """Compiles a graph; returns the plan and what the builder has learned about timings.
 
@@ -47,18 +49,21 @@ def build_plan(
         graph: An ONNX file's contents.
         specs: Its inputs.
         timings: What an earlier build has learned, to build faster; TensorRT-RTX measures nothing.
-        target: Another GPU than this machine's, as TensorRT-RTX calls it: "SM86".
+        targets: GPUs that needn't be this machine's, as TensorRT-RTX calls them: "SM86". One plan serves them all.
+        plugin: Puts Mien's own kernel in the place of TensorRT's GridSample.
 
     Raises BackendError where the graph can't be parsed or built.
     """
     builder = trt.Builder(logger)
-    network = builder.create_network(_network_flags(trt))
+    network = builder.create_network(network_flags(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(graph):
         errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
         raise BackendError(
             f"{trt.__name__} can't read {name}: {_one_line(errors[0]) if errors else 'no reason given'}."
         )
+    if plugin:
+        log.info("%d samplers of %s are Mien's own", replace_samplers(trt, network), name)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # which would round what the file has in float32 to 11 bits
     profile = builder.create_optimization_profile()
@@ -67,9 +72,7 @@ def build_plan(
             profile.set_shape(spec.name, *shape_ranges(name, spec))
     config.add_optimization_profile(profile)
     config.progress_monitor = _progress(trt, name)
-    if target is not None:
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(getattr(trt.ComputeCapability, target), 0)
+    set_targets(trt, config, targets)
     measures = trt.__name__ == "tensorrt"
     if measures:
         config.set_timing_cache(config.create_timing_cache(timings or b""), False)
@@ -77,6 +80,14 @@ def build_plan(
     if plan is None:
         raise BackendError(f"{trt.__name__} can't build {name}: {logger.last_error}.")
     return bytes(plan), bytes(config.get_timing_cache().serialize()) if measures else b""
+
+
+def set_targets(trt: Any, config: Any, targets: Sequence[str]) -> None:
+    """Without any it is this machine's GPU."""
+    if targets:
+        config.num_compute_capabilities = len(targets)
+    for index, target in enumerate(targets):
+        config.set_compute_capability(getattr(trt.ComputeCapability, target), index)
 
 
 def new_logger(trt: Any) -> Any:
@@ -95,7 +106,7 @@ def new_logger(trt: Any) -> Any:
     return Logger()
 
 
-def _network_flags(trt: Any) -> int:
+def network_flags(trt: Any) -> int:
     """Strongly typed: the file's types are those computed in. TensorRT 11 knows nothing else and has no flag."""
     flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)

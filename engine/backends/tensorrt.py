@@ -14,6 +14,7 @@ from engine.backends.cache import Cache
 from engine.backends.half import in_half
 from engine.backends.onnx_file import tensor_specs
 from engine.backends.plans import build_plan, new_logger, plan_key
+from engine.backends.plugin import kernel_code
 from engine.backends.tensorrt_runner import Network, TensorRtRunner
 from engine.cuda.device import Device, open_device
 from engine.errors import BackendError, MissingExtraError
@@ -34,15 +35,16 @@ class TensorRtBackend:
     Args:
         half: Compute in float16 where that is safe (engine/backends/half.py).
         cache: Where plans are kept.
+        plugin: Samples with Mien's own kernel, which has to be compiled (engine/backends/plugin.py).
 
-    Raises MissingExtraError without its package, BackendError without a GPU that it runs on.
+    Raises MissingExtraError without its package, BackendError without a GPU that it runs on, or the kernel.
     """
 
     name = "tensorrt"
     package = "tensorrt"
 
-    def __init__(self, *, half: bool = True, cache: Cache | None = None) -> None:
-        self._half, self._cache = half, cache or Cache()
+    def __init__(self, *, half: bool = True, cache: Cache | None = None, plugin: bool = False) -> None:
+        self._half, self._cache, self._plugin = half, cache or Cache(), plugin
         # The GPU first: without one, TensorRT's own objects raise or even crash.
         self._device = device = open_device()
         self._trt = trt = _import(self.package)
@@ -59,6 +61,8 @@ class TensorRtBackend:
             str(device.capability),
             str(device.driver_version),
         )
+        if plugin:
+            self._made_for += (kernel_code(),)
 
     def rest(self) -> None:
         """Does nothing: contexts keep their memory."""
@@ -93,7 +97,9 @@ class TensorRtBackend:
         log.warning("Building %s for %s; this takes a while, but only the first time.", name, self.device)
         start = time.monotonic()
         timings = f"{plan_key('', b'', {}, *self._made_for)}.timings"
-        plan, learned = build_plan(self._trt, self._logger, name, graph, specs, timings=self._cache.read(timings))
+        plan, learned = build_plan(
+            self._trt, self._logger, name, graph, specs, timings=self._cache.read(timings), plugin=self._plugin
+        )
         log.info("built %s in %.0f s", name, time.monotonic() - start)
         self._cache.write(key, plan)
         if learned:
