@@ -161,7 +161,8 @@ class RoundedHalf:
 
 
 class TorchOriginals:
-    """The modules that were exported, with the weights of the originals in `sources`. Its runners only run."""
+    """The modules that were exported, with the weights of the originals in `sources`, or for the project's own networks
+    with those that ship. Its runners only run."""
 
     name = "torch"
     device = "the CPU"
@@ -173,7 +174,7 @@ class TorchOriginals:
         """Raises BackendError where the network's module can't be had."""
         import torch
 
-        from export import landmarker, mtcnn, segmenter, warp
+        from export import landmarker, mtcnn, segmenter, shipped, warp
         from export.sources import extract
 
         modules: dict[str, Callable[[Path], torch.nn.Module]] = {
@@ -183,8 +184,13 @@ class TorchOriginals:
             "segment": segmenter.Segmenter,
         }
         tensors = OnnxRuntimeBackend().open(model)
-        if model.stem == "warp":
-            return _TorchRunner(warp.LayeredWarp().eval(), tensors)
+        own: dict[str, Callable[[Path], torch.nn.Module]] = {
+            "warp": lambda _: warp.LayeredWarp().eval(),
+            "mouth": shipped.mouth,
+            "motion": shipped.motion,
+        }
+        if model.stem in own:
+            return _TorchRunner(own[model.stem](model), tensors)
         if model.stem not in modules:
             raise BackendError(f"{model.name} has no module in torch.")
         with tempfile.TemporaryDirectory() as folder:
