@@ -183,6 +183,7 @@ class FakeTensorRt:
         self.driver, self.__version__, self.work_bytes = driver, version, work_bytes
         self.built: list[dict[str, tuple[tuple[int, ...], ...]]] = []
         self.timings_given: list[bytes] = []
+        self.profiles: list[int] = []
         self.contexts = 0
 
     def Builder(self, logger: Any) -> Any:  # noqa: N802
@@ -251,6 +252,10 @@ class FakeContext:
         self._places: dict[str, int] = {}
         self._scratch = 0
         trt.contexts += 1
+
+    def set_optimization_profile_async(self, profile: int, stream: int) -> bool:
+        self._trt.profiles.append(profile)
+        return True
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         self._shapes[name] = shape

@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from engine.api import Engine
-from engine.backends import best_backend, open_backend, plans, profiles
+from engine.backends import best_backend, open_backend, plans, profiles, tensorrt_runner
 from engine.backends import tensorrt as tensorrt_module
 from engine.backends.base import DeviceRunner
 from engine.backends.cache import Cache, cache_folder
@@ -30,6 +30,7 @@ from engine.cuda import device as device_module
 from engine.cuda import kernels
 from engine.cuda.arrays import DeviceArray
 from engine.errors import BackendError, MissingExtraError
+from engine.types import TensorSpec
 from tests.fake_gpu import FakeDriver, FakeTensorRt
 from tests.test_backends import arrays, write_model
 
@@ -109,12 +110,28 @@ def test_the_cache_is_the_user_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_profiles_have_every_network_s_sizes() -> None:
     for name in NETWORKS:
-        for spec in tensor_specs(WEIGHTS / name)[0].values():
-            least, usual, most = profiles.shape_ranges(name, spec)
+        for spec, which in product(tensor_specs(WEIGHTS / name)[0].values(), range(profiles.profile_count(name))):
+            least, usual, most = profiles.shape_ranges(name, spec, which)
             assert all(a <= b <= c for a, b, c in zip(least, usual, most, strict=True)), (name, spec)
-    assert profiles.size_range("mouth.onnx", "frames") == profiles.size_range("mesh.onnx", "batch") == (1, 60, 240)
+    frames = [profiles.size_range(name, "frames") for name in ("warp.onnx", "mouth.onnx")]
+    assert [*frames, profiles.size_range("mesh.onnx", "batch")] == 3 * [(1, 60, 240)]
     with pytest.raises(BackendError, match=r"tiny\.onnx has a dimension 'smell' without a range"):
         profiles.size_range("tiny.onnx", "smell")
+
+
+def test_large_pictures_go_in_smaller_batches(gpu: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(profiles.OWN_RANGES, "tiny.onnx", ((("batch", (1, 60, 240)),), (("batch", (1, 2, 3)),)))
+    specs, _ = tensor_specs(gpu.model)
+    assert profiles.fitting_profile("tiny.onnx", specs, {"points": (500, 2)}) == 0
+    warp = {"source": TensorSpec("source", np.dtype(np.float32), (1, 5, "crop_h", "crop_w"))}
+    for side, which in ((700, 0), (900, 1), (5000, 1)):
+        assert profiles.fitting_profile("warp.onnx", warp, {"source": (1, 5, side, 700)}) == which
+    monkeypatch.setattr(tensorrt_runner, "fitting_profile", lambda *_: 1)
+    given = arrays(7)
+    found = TensorRtBackend(half=False).open(gpu.model)(**given)
+    np.testing.assert_allclose(found["product"], given["points"] @ given["matrix"], rtol=1e-6)
+    assert set(gpu.trt.profiles) == {1}
+    assert gpu.trt.contexts == 2  # of 3 and of 1
 
 
 @pytest.mark.parametrize(("size", "most"), [(1, 240), (240, 240), (241, 240), (7, 2), (0, 5)])

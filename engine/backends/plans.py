@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.backends.plugin import replace_samplers
-from engine.backends.profiles import shape_ranges
+from engine.backends.profiles import profile_count, shape_ranges
 from engine.errors import BackendError
 from engine.types import TensorSpec
 
@@ -24,7 +24,8 @@ SAY_EVERY_S = 10.0  # while building
 
 def plan_key(name: str, graph: bytes, specs: Mapping[str, TensorSpec], *made_for: str) -> str:
     """Names everything that a plan depends on: graph, ranges of sizes, and the GPU and versions of `made_for`."""
-    ranges = {spec.name: shape_ranges(name, spec) for spec in specs.values()}
+    profiles = range(profile_count(name))
+    ranges = {spec.name: [shape_ranges(name, spec, index) for index in profiles] for spec in specs.values()}
     about = json.dumps([hashlib.sha256(graph).hexdigest(), ranges, *made_for], sort_keys=True)
     return hashlib.sha256(about.encode()).hexdigest()[:32]
 
@@ -66,11 +67,12 @@ def build_plan(
         log.info("%d samplers of %s are Mien's own", replace_samplers(trt, network), name)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # which would round what the file has in float32 to 11 bits
-    profile = builder.create_optimization_profile()
-    for spec in specs.values():
-        if any(isinstance(size, str) for size in spec.shape):
-            profile.set_shape(spec.name, *shape_ranges(name, spec))
-    config.add_optimization_profile(profile)
+    for index in range(profile_count(name)):
+        profile = builder.create_optimization_profile()
+        for spec in specs.values():
+            if any(isinstance(size, str) for size in spec.shape):
+                profile.set_shape(spec.name, *shape_ranges(name, spec, index))
+        config.add_optimization_profile(profile)
     config.progress_monitor = _progress(trt, name)
     set_targets(trt, config, targets)
     measures = trt.__name__ == "tensorrt"

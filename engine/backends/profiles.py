@@ -29,31 +29,59 @@ RANGES: tuple[tuple[str, Range], ...] = (
     ("_h", (4, 128, 768)),
     ("_w", (4, 128, 768)),
 )
-# Where a network's own are others. The warp's pictures are as large as photos, and no tensor may have 2**31 elements.
-OWN_RANGES: Mapping[str, tuple[tuple[str, Range], ...]] = {
-    "warp.onnx": (("frames", (1, 8, 16)), ("backs", (1, 1, 16))),
-    "mouth.onnx": (("height", (8, 64, 96)), ("width", (8, 128, 160))),
+# Where a network's own are others, for each of its profiles: the first one that holds the shapes is used. The warp's
+# pictures are as large as photos, and no tensor may have 2**31 elements, so large ones go in small batches.
+Rules = tuple[tuple[str, Range], ...]
+OWN_RANGES: Mapping[str, tuple[Rules, ...]] = {
+    "warp.onnx": (
+        (
+            *((f"crop_{side}", (16, 512, 768)) for side in "hw"),
+            *((f"nodes_{side}", (2, 48, 128)) for side in "hw"),
+            *((f"_{side}", (4, 128, 384)) for side in "hw"),
+            ("backs", (1, 1, 240)),
+        ),
+        (("frames", (1, 8, 16)), ("backs", (1, 1, 16))),
+    ),
+    "mouth.onnx": ((("height", (8, 64, 96)), ("width", (8, 128, 160))),),
 }
 
 
-def size_range(model: str, name: str) -> Range:
+def profile_count(model: str) -> int:
+    return len(OWN_RANGES.get(model, ((),)))
+
+
+def size_range(model: str, name: str, profile: int = 0) -> Range:
     """Raises BackendError for a dimension that no rule names."""
-    for ending, found in (*OWN_RANGES.get(model, ()), *RANGES):
+    for ending, found in (*OWN_RANGES.get(model, ((),))[profile], *RANGES):
         if name.endswith(ending):
             return found
     raise BackendError(f"{model} has a dimension '{name}' without a range; add it to engine/backends/profiles.py.")
 
 
-def shape_ranges(model: str, spec: TensorSpec) -> tuple[tuple[int, ...], ...]:
+def shape_ranges(model: str, spec: TensorSpec, profile: int = 0) -> tuple[tuple[int, ...], ...]:
     """An input's smallest, usual and largest shape."""
-    sizes = [size_range(model, size) if isinstance(size, str) else (size,) * 3 for size in spec.shape]
+    sizes = [size_range(model, size, profile) if isinstance(size, str) else (size,) * 3 for size in spec.shape]
     return tuple(tuple(size[which] for size in sizes) for which in range(3))
 
 
-def largest_batch(model: str, specs: Mapping[str, TensorSpec]) -> int:
+def fitting_profile(model: str, specs: Mapping[str, TensorSpec], shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """The first profile that holds such shapes, whatever their batch, which can be cut; the last one if none does."""
+    for profile in range(profile_count(model) - 1):
+        sizes = [
+            (size_range(model, name, profile), size)
+            for key, shape in shapes.items()
+            for name, size in zip(specs[key].shape, shape, strict=True)
+            if isinstance(name, str) and name not in BATCH and not name.endswith("backs")
+        ]
+        if all(least <= size <= most for (least, _, most), size in sizes):
+            return profile
+    return profile_count(model) - 1
+
+
+def largest_batch(model: str, specs: Mapping[str, TensorSpec], profile: int = 0) -> int:
     """How many can go through a network at once; 1 where it has no batch."""
     names = [spec.shape[0] for spec in specs.values() if spec.shape and spec.shape[0] in BATCH]
-    return size_range(model, str(names[0]))[2] if names else 1
+    return size_range(model, str(names[0]), profile)[2] if names else 1
 
 
 def batch_size(specs: Mapping[str, TensorSpec], arrays: Mapping[str, Array]) -> int:

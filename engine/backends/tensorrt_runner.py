@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from engine.backends.base import Array
-from engine.backends.profiles import batch_size, cut, largest_batch, parts
+from engine.backends.profiles import batch_size, cut, fitting_profile, largest_batch, parts, profile_count
 from engine.backends.validate import check_arrays, free_inputs
 from engine.cuda.arrays import DeviceArray
 from engine.cuda.device import Device, Graph, Memory, OutOfDeviceMemoryError, Stream
@@ -24,6 +25,7 @@ log = logging.getLogger("engine")
 PREPARED = 16  # shapes per runner whose memory is kept: a pyramid's levels, the windows around mouths
 
 Specs = Mapping[str, TensorSpec]
+Bound = Mapping[str, tuple[Memory, tuple[int, ...]]]  # constants on the device, and their shapes
 Result = TypeVar("Result")
 
 
@@ -37,10 +39,9 @@ class Network:
     device: Device
     stream: Stream
     specs: tuple[Specs, Specs]
-    most: int = 0  # how large a batch may be; halved where memory runs out
+    most: int = sys.maxsize  # how large a batch the memory holds; halved where it runs out
 
     def __post_init__(self) -> None:
-        self.most = largest_batch(self.name, self.specs[0])
         self.lock = threading.Lock()  # the stream and the memory of prepared shapes serve one call at a time
         self.begun, self.ended = self.device.event(), self.device.event()
 
@@ -48,7 +49,7 @@ class Network:
 class TensorRtRunner:
     """One compiled network. Bound inputs go to the GPU once; shapes that come again are launched as one CUDA graph."""
 
-    def __init__(self, network: Network, bound: Mapping[str, tuple[Memory, tuple[int, ...]]]) -> None:
+    def __init__(self, network: Network, bound: Bound) -> None:
         self._network: Network | None = network
         self._name, self._specs = network.name, network.specs
         self._bound = dict(bound)
@@ -89,7 +90,7 @@ class TensorRtRunner:
 
         with network.lock:
             network.device.make_current()
-            done = self._in_parts(network, batch_size(self._inputs, given), run)
+            done = self._in_parts(network, given, run)
         return {name: _joined(spec, [part[name] for part in done]) for name, spec in self.outputs.items()}
 
     def on_device(self, inputs: Mapping[str, DeviceArray], outputs: Mapping[str, DeviceArray], stream: Stream) -> None:
@@ -109,7 +110,7 @@ class TensorRtRunner:
             network.device.make_current()
             stream.record(network.begun)
             network.stream.wait_for(network.begun)
-            self._in_parts(network, batch_size(self._inputs, given), run)
+            self._in_parts(network, given, run)
             network.stream.record(network.ended)
             stream.wait_for(network.ended)
 
@@ -124,23 +125,24 @@ class TensorRtRunner:
             raise BackendError(f"{self._name} was closed; open it again.")
         return self._network
 
-    def _halve(self, network: Network, size: int) -> None:
-        tried = min(network.most, size)
-        if tried <= 1:
-            raise BackendError(
-                f"The GPU hasn't enough memory for {self._name}; close other programs, or use a smaller photo."
-            )
-        network.most = tried // 2
-        log.warning("%s runs out of GPU memory with a batch of %d; %d now.", self._name, tried, network.most)
-
-    def _in_parts(self, network: Network, size: int, run: Callable[[int, int], Result]) -> list[Result]:
+    def _in_parts(
+        self, network: Network, arrays: Mapping[str, Array], run: Callable[[int, int], Result]
+    ) -> list[Result]:
         """Runs a batch in parts that the plan and the memory hold."""
+        size = batch_size(self._inputs, arrays)
+        planned = largest_batch(self._name, network.specs[0], profile_of(network, self._bound, arrays))
         while True:
+            most = min(size, planned, network.most)
             try:
-                return [run(*part) for part in parts(size, network.most)]
+                return [run(*part) for part in parts(size, most)]
             except OutOfDeviceMemoryError:
                 self._prepared.clear()
-                self._halve(network, size)
+                if most <= 1:
+                    raise BackendError(
+                        f"The GPU hasn't enough memory for {self._name}; close other programs, or use a smaller photo."
+                    ) from None
+                network.most = most // 2
+                log.warning("%s runs out of GPU memory with a batch of %d; %d now.", self._name, most, network.most)
 
     def _prepare(self, network: Network, arrays: Mapping[str, Array]) -> _Prepared:
         """The network at these shapes."""
@@ -159,21 +161,29 @@ class TensorRtRunner:
         return self._prepared[key]
 
 
+def shapes_of(bound: Bound, arrays: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+    return {name: shape for name, (_, shape) in bound.items()} | {name: a.shape for name, a in arrays.items()}
+
+
+def profile_of(network: Network, bound: Bound, arrays: Mapping[str, Array]) -> int:
+    """Which of the plan's profiles such inputs need."""
+    return fitting_profile(network.name, network.specs[0], shapes_of(bound, arrays))
+
+
 class _Prepared:
     """A network at fixed shapes: its memory, and after the first run its graph."""
 
-    def __init__(
-        self, network: Network, bound: Mapping[str, tuple[Memory, tuple[int, ...]]], arrays: Mapping[str, Array]
-    ) -> None:
+    def __init__(self, network: Network, bound: Bound, arrays: Mapping[str, Array]) -> None:
         self._network, self._bound = network, bound
         self._context = network.engine.create_execution_context(
             network.trt.ExecutionContextAllocationStrategy.USER_MANAGED
         )
         if self._context is None:
             raise OutOfDeviceMemoryError(f"The GPU has no room for {network.name}; close other programs.")
-        shapes = {name: shape for name, (_, shape) in bound.items()}
-        shapes |= {name: array.shape for name, array in arrays.items()}
-        for name, shape in shapes.items():
+        if profile_count(network.name) > 1:
+            chosen = profile_of(network, bound, arrays)
+            self._context.set_optimization_profile_async(chosen, int(network.stream.handle))
+        for name, shape in shapes_of(bound, arrays).items():
             if not self._context.set_input_shape(name, shape):
                 raise BackendError(
                     f"{network.name} takes no '{name}' of shape {shape} on the GPU; use a smaller photo."
