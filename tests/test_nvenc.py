@@ -6,6 +6,7 @@ import ctypes
 import io
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from engine.cuda.arrays import DeviceArray
 from engine.media import nvenc
 from engine.media.encode import mp4_bytes
 from engine.media.encoding import Encoding
+from engine.render.on_gpu import LARGEST_BATCH
 from kernels import reference
 from tests.emulated_kernels import emulated_kernels
 from tests.test_encode import BT709, FRAME_ERROR, decoded, moving
@@ -179,6 +181,20 @@ def test_frames_may_be_on_the_gpu_already(nvc: FakeNvc, tmp_path: Path) -> None:
     for found, expected in zip(on_device, nvc.pictures[-3:], strict=True):
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_the_next_batch_is_drawn_meanwhile(nvc: FakeNvc, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, drawn = next(iter(moving(1))), threading.Event()
+
+    def frames() -> Iterator[np.ndarray]:
+        for _ in range(LARGEST_BATCH):
+            yield frame
+        drawn.set()
+
+    mp4_bytes([frame], Encoding(gpu=True))  # opens and probes
+    encode = FakeEncoder.Encode
+    monkeypatch.setattr(FakeEncoder, "Encode", lambda self, picture: drawn.wait(20) and encode(self, picture))
+    mp4_bytes(frames(), Encoding(gpu=True))
 
 
 def test_options_reach_the_encoder(nvc: FakeNvc) -> None:

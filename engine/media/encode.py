@@ -64,7 +64,8 @@ def write_mp4(frames: Iterable[Frame], path: str | os.PathLike[str], encoding: E
     if write is _write_by_av:
         _check_encoder(encoding)
     with whole_file(target) as partial:
-        encoder = _EncoderThread(partial, target, encoding, write)
+        ahead = QUEUE_FRAMES if write is _write_by_av else nvenc.QUEUE_FRAMES
+        encoder = _EncoderThread(partial, target, encoding, write, ahead)
         encoder.feed(frames)
     return target
 
@@ -95,13 +96,13 @@ def _check_encoder(encoding: Encoding) -> None:
 class _EncoderThread(threading.Thread):
     """Encodes what it is fed. It reads its queue to the end even after an error, so `feed` never blocks for good."""
 
-    def __init__(self, partial: Path, target: Path, encoding: Encoding, write: Write) -> None:
+    def __init__(self, partial: Path, target: Path, encoding: Encoding, write: Write, ahead: int) -> None:
         super().__init__(name="mien-encoder", daemon=True)
         self._partial = partial
         self._target = target
         self._encoding = encoding
         self._write = write
-        self._queue: queue.Queue[Frame | None] = queue.Queue(QUEUE_FRAMES)
+        self._queue: queue.Queue[Frame | None] = queue.Queue(ahead)
         self._abandoned = threading.Event()
         self._error: Exception | None = None
 

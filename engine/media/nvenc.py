@@ -27,6 +27,7 @@ from engine.types import Image
 
 log = logging.getLogger("engine")
 
+QUEUE_FRAMES = 60  # drawn, not yet encoded: a whole batch, so that the card draws the next one meanwhile
 TICKS = 90_000  # of the file's clock, a second
 PROBE_SIDE = 256  # pixels; every card's smallest picture is smaller
 WIDE = 8  # pixels that the fast kernel writes at once
