@@ -81,8 +81,10 @@ class Engine:
             raise OptionError(f"max_side is {max_side}; give at least 64 pixels.")
         self._max_side = max_side
         self._backend = open_backend(backend)
-        # Thousands of tiny nodes that run once a clip: not worth the minute that compiling them for a GPU takes.
-        self._motion_backend = OnnxRuntimeBackend() if self._backend.name in ON_A_GPU else self._backend
+        # Thousands of tiny nodes that run once a clip: not worth the second that compiling them takes, or on a GPU the
+        # minute.
+        compiled = self._backend.name in (*ON_A_GPU, "openvino")
+        self._motion_backend = OnnxRuntimeBackend() if compiled else self._backend
         self._bundle = bundle = Bundle.default()
         with ThreadPoolExecutor(OPENED_AT_ONCE) as opening:
             motion = opening.submit(self._motion_backend.open, bundle.path("motion.onnx"))  # takes longest
