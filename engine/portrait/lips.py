@@ -10,9 +10,11 @@ from engine.types import Floats, Image
 DEEPEST_CM = 0.3  # that the mesh lies on a lip
 DEEPEST_SHARE = 0.6  # of what the mesh has between the lips
 LEAST_CM = 0.04
+MESH_EDGE_CM = 0.04  # where it doesn't, it lies this much on the teeth, which must not go with the lip
 OUTER_CM = (0.06, 0.2)  # below the mesh's line, where the lip is for certain
 STEP_CM = 0.02
 ALIKE = 0.38  # of a lip's distance from teeth and from the dark, in CIELAB, is still lip
+EDGE_PX = 1.0  # over which lip and teeth mix in the photo: what goes with the lip must not have a white rim
 FOLLOWED = 0.08  # by which what counts as lip comes nearer to what was found at each step: its inner side is paler
 TEETH, DARK = 0.75, 0.05  # quantiles of lightness between the lips
 
@@ -35,7 +37,9 @@ def end_of_lower_lip(image: Image, upper: Floats, lower: Floats, px_per_cm: floa
         deep_cm = deep_cm + STEP_CM * is_lip
         lip = lip + FOLLOWED * (found - lip)
     deep_cm = calmed(np.minimum(deep_cm, DEEPEST_SHARE * gap_px / px_per_cm))
-    return np.asarray(lower + np.where(deep_cm < LEAST_CM, 0, deep_cm)[:, None] * inwards, np.float32)
+    bow = np.sin(np.linspace(0, np.pi, len(lower)))
+    inside_cm = np.where(deep_cm < LEAST_CM, -MESH_EDGE_CM * bow, deep_cm - EDGE_PX / px_per_cm)
+    return np.asarray(lower + inside_cm[:, None] * inwards, np.float32)
 
 
 def lab_of(image: Image, blur_px: float) -> Floats:

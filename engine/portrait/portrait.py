@@ -20,7 +20,7 @@ from engine.portrait.folds import fold_map, fold_regions
 from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
-from engine.portrait.lips import end_of_lower_lip
+from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
 from engine.portrait.mouth import DEPTH_SHADE, MouthInterior, mouth_textures, placed_vertices
 from engine.portrait.mouth_frame import MouthFrame, mouth_frame
 from engine.portrait.own_teeth import own_teeth
@@ -45,7 +45,6 @@ CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
 LIP_SEARCH_CM = 0.22
 EDGE_SOFTNESS_CM = 0.045
 LASH_CM = 0.06  # the upper lid's edge lies this much below the mesh's points: lashes go with the lid
-LIP_EDGE_CM = 0.04  # the mesh's edges of parted lips lie this much on the teeth, which must not go with the lips
 IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
 
 
@@ -195,7 +194,7 @@ def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rec
         upper = lower = snap_to_dark_line(image, (upper + lower) / 2, LIP_SEARCH_CM * px_per_cm)
     else:
         lower = end_of_lower_lip(image, upper, lower, px_per_cm)
-        upper, lower = upper - bow * [0, LIP_EDGE_CM * px_per_cm], lower + bow * [0, LIP_EDGE_CM * px_per_cm]
+        upper = upper - bow * [0, MESH_EDGE_CM * px_per_cm]
     return skin_alphas(upper.astype(np.float32), lower.astype(np.float32), rectangle, softness)
 
 
