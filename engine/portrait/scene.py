@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.backends.base import Backend
 from engine.inpaint import Inpainter
+from engine.portrait.earrings import with_earrings
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets, Portrait, build_portrait, crop_rectangle
@@ -101,6 +102,8 @@ class SceneBuilder:
         person = 1 - classes[CLASSES.index("background")]
         share = own_share(mesh.pose, others, wide, classes[CLASSES.index("hair")])
         matte = person_matte(photo[wide.slices], person * share, scale)
+        mesh_px = mesh.points_px[:, :2] - np.array([wide.x0, wide.y0], np.float32)
+        matte = with_earrings(photo[wide.slices], matte, mesh_px, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
         likely = (classes[CLASSES.index(name)] for name in ("hair", "other"))
