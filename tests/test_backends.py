@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -22,7 +23,7 @@ from engine.backends.openvino import OpenVinoBackend
 from engine.backends.tensorrt import TensorRtBackend
 from engine.cuda import device as device_module
 from engine.cuda.arrays import DeviceArray
-from engine.cuda.device import Device
+from engine.cuda.device import Device, OutOfDeviceMemoryError
 from engine.errors import BackendError, MissingExtraError
 from engine.types import TensorSpec
 from tests.fake_gpu import FakeDriver, FakeTensorRt
@@ -214,7 +215,7 @@ def test_a_file_that_cannot_be_opened(name: str, content: bytes | None, tmp_path
         ADAPTERS[name]().open(broken)
 
 
-def test_onnx_runtime_reads_and_writes_a_device_s_memory(tmp_path: Path) -> None:
+def test_onnx_runtime_reads_and_writes_a_device_s_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device = Device(FakeDriver())  # whose memory is the host's
     stream, given = device.stream(), arrays()
     runner = OnnxRuntimeBackend().open(write_model(tmp_path / "tiny.onnx")).bind(matrix=given["matrix"])
@@ -227,6 +228,15 @@ def test_onnx_runtime_reads_and_writes_a_device_s_memory(tmp_path: Path) -> None
         np.testing.assert_array_equal(found[name].read(stream), array)
     with pytest.raises(BackendError, match="needs the input 'add'"):
         runner.on_device({"points": placed["points"]}, found, stream)
+
+    def fail(binding: object) -> None:
+        raise RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer of size 4096")
+
+    monkeypatch.setattr(
+        runner, "_session", SimpleNamespace(io_binding=runner._session.io_binding, run_with_iobinding=fail)
+    )
+    with pytest.raises(OutOfDeviceMemoryError, match="failed in"):
+        runner.on_device(placed, found, stream)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,7 +14,7 @@ import numpy as np
 from engine.backends.base import Array
 from engine.backends.validate import check_arrays, free_inputs
 from engine.cuda.arrays import DeviceArray
-from engine.cuda.device import Stream
+from engine.cuda.device import OutOfDeviceMemoryError, Stream
 from engine.errors import BackendError, MissingExtraError
 from engine.types import TensorSpec
 
@@ -25,6 +25,7 @@ import onnxruntime  # type: ignore[import-untyped]
 log = logging.getLogger("engine")
 
 PROVIDER = "CPUExecutionProvider"
+NO_MEMORY = "Failed to allocate memory"  # in what its arenas say
 CUDA = "CUDAExecutionProvider"
 ELEMENT_TYPES = {
     "tensor(float)": np.float32,
@@ -156,7 +157,10 @@ class OnnxRuntimeRunner:
         return {name: value.numpy() for name, value in zip(self._outputs, results, strict=True)}
 
     def on_device(self, inputs: Mapping[str, DeviceArray], outputs: Mapping[str, DeviceArray], stream: Stream) -> None:
-        """See `DeviceRunner.on_device`. Waits for the stream, and for the network."""
+        """See `DeviceRunner.on_device`. Waits for the stream, and for the network.
+
+        Raises OutOfDeviceMemoryError where a smaller batch may fit.
+        """
         binding = self._open_session().io_binding()
         given: dict[str, Any] = dict(inputs)  # device arrays have types and shapes as NumPy's
         check_arrays(self._model, self._inputs, given, complete=True)
@@ -169,7 +173,8 @@ class OnnxRuntimeRunner:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # its errors share no base class of their own
-            raise BackendError(f"ONNX Runtime failed in {self._model}: {error}") from error
+            failure = OutOfDeviceMemoryError if NO_MEMORY in str(error) else BackendError
+            raise failure(f"ONNX Runtime failed in {self._model}: {error}") from error
         binding.synchronize_outputs()
 
     def close(self) -> None:
