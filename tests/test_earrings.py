@@ -13,6 +13,7 @@ PX_PER_CM = 20.0
 SIZE = 300
 LOBE = (210, 120)
 RING = (218, 160)  # its middle; it hangs from the lobe
+NOBODY_ELSE = np.ones((SIZE, SIZE), np.float32)
 
 
 def scene(ring: tuple[int, int] | None = RING, busy: float = 0.0) -> Image:
@@ -51,7 +52,7 @@ def share_of_ring(found: Floats, ring: tuple[int, int]) -> float:
 
 
 def test_a_ring_is_its_wearer_s_and_what_it_frames_is_not() -> None:
-    found = with_earrings(scene(), matte(), mesh(), PX_PER_CM)
+    found = with_earrings(scene(), matte(), NOBODY_ELSE, mesh(), PX_PER_CM)
     assert share_of_ring(found, RING) > 0.9
     assert found[RING[1], RING[0] : RING[0] + 10].max() == 0
     assert (found >= matte()).all()
@@ -63,9 +64,18 @@ def test_a_ring_is_its_wearer_s_and_what_it_frames_is_not() -> None:
     ids=["none", "in the air", "far from the lobe", "busy background"],
 )  # fmt: skip
 def test_nothing_else_is(ring: tuple[int, int] | None, busy: float) -> None:
-    np.testing.assert_array_equal(with_earrings(scene(ring, busy), matte(), mesh(), PX_PER_CM), matte())
+    np.testing.assert_array_equal(with_earrings(scene(ring, busy), matte(), NOBODY_ELSE, mesh(), PX_PER_CM), matte())
+
+
+def test_what_another_person_wears_is_not() -> None:
+    others = np.zeros_like(NOBODY_ELSE)
+    np.testing.assert_array_equal(with_earrings(scene(), matte(), others, mesh(), PX_PER_CM), matte())
+
+
+def test_small_faces_stay() -> None:
+    np.testing.assert_array_equal(with_earrings(scene(), matte(), NOBODY_ELSE, mesh(), 5.0), matte())
 
 
 def test_a_picture_of_nobody_stays() -> None:
     nobody = np.zeros((SIZE, SIZE), np.float32)
-    np.testing.assert_array_equal(with_earrings(scene(), nobody, mesh(), PX_PER_CM), nobody)
+    np.testing.assert_array_equal(with_earrings(scene(), nobody, NOBODY_ELSE, mesh(), PX_PER_CM), nobody)

@@ -11,6 +11,7 @@ from engine.portrait.stray_hairs import next_to
 from engine.types import Floats, Image
 
 LOBES = (132, 361)  # of the mesh: beside the lobes
+LEAST_PX_PER_CM = 10.0  # in smaller faces no wire can be told from a neighbour's collar
 REACH_CM = (3.2, 1.8, 5.0)  # of an earring from there: sideways, up, down
 FROM_LOBE_CM = 1.6  # where it begins at the latest
 THIN_CM = 0.2  # wires and rings are no wider
@@ -20,14 +21,20 @@ GAP_CM = 0.08  # over which a ring that is lost against the background goes on
 BUSY, MOST = 0.02, 0.12  # of the background there: where more is as thin, or more would hang, nothing does
 
 
-def with_earrings(image: Image, matte: Floats, mesh_px: Floats, px_per_cm: float) -> Floats:
-    """A person's matte (h, w), with what hangs from the ears; image (h, w, 3), mesh (478, 3) in its pixels."""
+def with_earrings(image: Image, matte: Floats, background: Floats, mesh_px: Floats, px_per_cm: float) -> Floats:
+    """A person's matte (h, w), with what hangs from the ears; image (h, w, 3), mesh (478, 3) in its pixels.
+
+    background (h, w) is the probability of that: what is before other people is theirs.
+    """
+    if px_per_cm < LEAST_PX_PER_CM:
+        return matte
     found = matte.copy()
     for lobe in mesh_px[list(LOBES), :2]:
         reach = (REACH_CM[0] * px_per_cm, REACH_CM[1] * px_per_cm, REACH_CM[2] * px_per_cm)
         box = rectangle_around(lobe, reach, matte.shape[1], matte.shape[0])
         part = found[box.slices]
         lines = hanging(image[box.slices], part > 0.5, lobe - [box.x0, box.y0], px_per_cm)
+        lines &= background[box.slices] > 0.5
         wide = cv2.dilate(lines.astype(np.float32), np.ones((3, 3), np.uint8))
         part[:] = np.maximum(part, cv2.GaussianBlur(wide, (3, 3), 0))
     return found

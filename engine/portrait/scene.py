@@ -103,7 +103,7 @@ class SceneBuilder:
         share = own_share(mesh.pose, others, wide, classes[CLASSES.index("hair")])
         matte = person_matte(photo[wide.slices], person * share, scale)
         mesh_px = mesh.points_px[:, :2] - np.array([wide.x0, wide.y0], np.float32)
-        matte = with_earrings(photo[wide.slices], matte, mesh_px, scale)
+        matte = with_earrings(photo[wide.slices], matte, 1 - person, mesh_px, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
         likely = (classes[CLASSES.index(name)] for name in ("hair", "other"))
