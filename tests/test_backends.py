@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -237,6 +238,31 @@ def test_onnx_runtime_reads_and_writes_a_device_s_memory(tmp_path: Path, monkeyp
     )
     with pytest.raises(OutOfDeviceMemoryError, match="failed in"):
         runner.on_device(placed, found, stream)
+
+
+def test_onnx_runtime_halves_what_a_gpu_does_not_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner, given = OnnxRuntimeBackend().open(write_model(tmp_path / "tiny.onnx")), arrays(7)
+    expected, whole, held = runner(**given), runner._session.run_with_ort_values, 3
+
+    def small(names: list[str], values: dict[str, Any]) -> Any:
+        if values["points"].shape()[0] > held:
+            raise RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer of size 4096")
+        return whole(names, values)
+
+    monkeypatch.setattr(runner, "_session", SimpleNamespace(run_with_ort_values=small))
+    with pytest.raises(BackendError, match="failed in") as refused:
+        runner(**given)
+    assert not isinstance(refused.value, OutOfDeviceMemoryError)  # on the CPU it stays a failure
+    monkeypatch.setattr(runner, "_place", "cuda")
+    found = runner(**given)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+    assert "with a batch of 7; 3 now" in caplog.text
+    held = 0
+    with pytest.raises(OutOfDeviceMemoryError, match=r"enough memory for tiny\.onnx"):
+        runner(**given)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.backends.base import Array
+from engine.backends.profiles import batch_size, cut, parts
 from engine.backends.validate import check_arrays, free_inputs
 from engine.cuda.arrays import DeviceArray
 from engine.cuda.device import OutOfDeviceMemoryError, Stream
@@ -146,15 +147,46 @@ class OnnxRuntimeRunner:
         return OnnxRuntimeRunner(self._model, session, {**self._bound, **values}, self._place)
 
     def __call__(self, **arrays: Array) -> dict[str, Array]:
-        """See `Runner.__call__`."""
-        session = self._open_session()
+        """See `Runner.__call__`. What a GPU's memory doesn't hold at once goes in parts."""
         check_arrays(self._model, self._inputs, arrays, complete=True)
+        try:
+            return self._run(arrays)
+        except OutOfDeviceMemoryError:
+            return self._in_parts(arrays)
+
+    def _in_parts(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Half of the batch at a time, or half of that, until the memory holds it."""
+        most = size = batch_size(self._inputs, arrays)
+        while most > 1:
+            most //= 2
+            log.warning("%s runs out of GPU memory with a batch of %d; %d now.", self._model, size, most)
+            try:
+                return self._joined([self._run(cut(self._inputs, arrays, *part)) for part in parts(size, most)])
+            except OutOfDeviceMemoryError:
+                continue
+        raise OutOfDeviceMemoryError(
+            f"The GPU hasn't enough memory for {self._model}; close other programs, or use a smaller photo."
+        )
+
+    def _run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        session = self._open_session()
         values = {name: _ort_value(np.require(array, requirements="C"), "cpu") for name, array in arrays.items()}
         try:
             results = session.run_with_ort_values(list(self._outputs), {**self._bound, **values})
         except Exception as error:  # its errors share no base class of their own
-            raise BackendError(f"ONNX Runtime failed in {self._model}: {error}") from error
+            raise self._failure(error, on_gpu=self._place != "cpu") from error
         return {name: value.numpy() for name, value in zip(self._outputs, results, strict=True)}
+
+    def _joined(self, done: Sequence[dict[str, Array]]) -> dict[str, Array]:
+        whole = {name for name, spec in self._outputs.items() if not spec.shape or isinstance(spec.shape[0], int)}
+        return {
+            name: done[0][name] if name in whole else np.concatenate([part[name] for part in done])
+            for name in self._outputs
+        }
+
+    def _failure(self, error: Exception, *, on_gpu: bool) -> BackendError:
+        no_memory = on_gpu and NO_MEMORY in str(error)
+        return (OutOfDeviceMemoryError if no_memory else BackendError)(f"ONNX Runtime failed in {self._model}: {error}")
 
     def on_device(self, inputs: Mapping[str, DeviceArray], outputs: Mapping[str, DeviceArray], stream: Stream) -> None:
         """See `DeviceRunner.on_device`. Waits for the stream, and for the network.
@@ -173,8 +205,7 @@ class OnnxRuntimeRunner:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # its errors share no base class of their own
-            failure = OutOfDeviceMemoryError if NO_MEMORY in str(error) else BackendError
-            raise failure(f"ONNX Runtime failed in {self._model}: {error}") from error
+            raise self._failure(error, on_gpu=True) from error
         binding.synchronize_outputs()
 
     def close(self) -> None:
