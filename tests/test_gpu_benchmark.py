@@ -41,6 +41,21 @@ def test_without_a_gpu_there_is_one_sentence(
     assert said.err.startswith("This benchmark needs an NVIDIA GPU and the compiled kernels. No NVIDIA GPU can be used")
 
 
+def test_where_there_is_only_torch_that_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_bindings() -> None:
+        raise BackendError("there are no bindings.")
+
+    monkeypatch.setattr(gpu, "open_device", no_bindings)
+    monkeypatch.setattr(gpu, "torch_finds_a_gpu", lambda: True)
+    monkeypatch.setattr(gpu, "torch_speed", lambda: {"float16 batch 1": {"ms": 1.0}})
+    monkeypatch.setattr(gpu_kernels, "torch_milliseconds", lambda *_: 2.0)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--results", str(tmp_path)])
+    assert gpu.main() == 0
+    found = json.loads((tmp_path / "gpu.json").read_text())["results"]
+    assert found["all but torch"] == "skipped: there are no bindings."
+    assert found["torch renderer"] and set(found["torch grid_sample"]) == set(gpu_kernels.SIZES)
+
+
 def test_conformance_finds_that_the_kernels_are_right(emulated: Kernels) -> None:
     found = gpu_kernels.conformance(emulated, noisy(frames=2, strength=1.0), small=True)
     assert found["grid_sample_fast"] < gpu_kernels.HALF_ERROR
