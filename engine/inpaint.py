@@ -27,42 +27,37 @@ class Inpainter:
     """The inpainting network on a backend."""
 
     def __init__(self, backend: Backend, bundle: Bundle) -> None:
-        self._backend, self._net = backend, backend.open(bundle.path("inpaint.onnx"))
+        self._net = backend.open(bundle.path("inpaint.onnx"))
 
-    def fill(self, image: Image, mask: NDArray[np.bool_], *, last: bool = True) -> Image:
+    def fill(self, image: Image, mask: NDArray[np.bool_]) -> Image:
         """A copy of the image in which masked pixels are filled; all others stay exactly as they are.
 
         Args:
             image: RGB (h, w, 3) uint8, of any size and shape; the network sees it at 512x512. The mask should leave
                 some of it visible on every side that matters.
             mask: (h, w), True where to fill. Make it a few pixels larger than what should vanish.
-            last: Whether no other follows soon: the half gigabyte that a run takes is given back then.
 
         Raises ValueError where their sizes differ.
         """
         if mask.shape != image.shape[:2]:
             raise ValueError(f"the mask is {mask.shape}, but the image is {image.shape[:2]}")
         if not mask.any():
-            if last:
-                self._backend.rest()
             return image.copy()
         height, width = mask.shape
         small = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=_method(mask.shape, (SIDE_PX, SIDE_PX)))
         # Any network pixel that a masked pixel touches must be filled, or what should vanish shines through.
         touched = cv2.resize(mask.astype(np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) > 0
         covered = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8))
-        filled = calmed(self._run(small, covered, last), small.astype(np.float32) / 255, covered)
+        filled = calmed(self._run(small, covered), small.astype(np.float32) / 255, covered)
         large = cv2.resize(filled, (width, height), interpolation=_method((SIDE_PX, SIDE_PX), mask.shape))
         weight = _feather(mask)[..., None]
         mixed = image.astype(np.float32) + weight * (large * 255 - image)
         return np.where(mask[..., None], np.clip(np.rint(mixed), 0, 255), image).astype(np.uint8)
 
-    def _run(self, picture: NDArray[Any], covered: NDArray[Any], last: bool) -> Floats:
+    def _run(self, picture: NDArray[Any], covered: NDArray[Any]) -> Floats:
         """(512, 512, 3), 0 to 1."""
         visible = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32) / 255
         filled = self._net(image=visible, mask=covered[None, None].astype(np.float32))["filled"][0]
-        if last:
-            self._backend.rest()
         return np.ascontiguousarray(filled.transpose(1, 2, 0))
 
 

@@ -65,7 +65,9 @@ class Segmenter:
             small.append(cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=method))
         straight = np.stack(small).transpose(0, 3, 1, 2).astype(np.float32) / 255
         images = np.concatenate([straight, straight[..., ::-1]])
-        looks = np.split(self._net(image=images)["classes"], 2)
+        # One by one: together they would be no faster on a CPU, and take four times the memory.
+        found = np.concatenate([self._net(image=image[None])["classes"] for image in images])
+        looks = np.split(found, 2)
         classes: Floats = (looks[0] + looks[1][..., ::-1]) / 2
         return classes
 

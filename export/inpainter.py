@@ -19,6 +19,8 @@ GENERATOR_INPUT = "/Concat_23_output_0"  # (N, 4, 512, 512): known - 0.5, image 
 GENERATOR_OUTPUT = "/model/synthesis/b512/Add_1_output_0"  # (N, 3, 512, 512), -1 to 1
 SIDE = 512
 GAIN = 2.0**0.5  # after each LeakyRelu
+SMOOTH = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16
+SPREAD = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 16
 FAINT_NOISE = 3e-4  # of the constant noise: what is below changes the picture by a third of a grey level at most
 
 
@@ -29,7 +31,7 @@ def generator(pipeline: Path, scratch: Path) -> onnx.ModelProto:
     """
     folded = _fold_constants(cut_generator(pipeline), scratch)
     model = version_converter.convert_version(folded, OPSET)
-    return tidy(_with_plain_interface(without_detours(model)))
+    return tidy(_with_plain_interface(enlarging_by_smoothing(without_detours(model))))
 
 
 def without_detours(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -58,11 +60,47 @@ def without_detours(model: onnx.ModelProto) -> onnx.ModelProto:
             for i in range(1, len(node.input)):
                 _scale(graph, node, i, values, _gain_of(node.output[0]))
         nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
+    return _with_nodes(model, nodes)
+
+
+def enlarging_by_smoothing(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Doubles a picture's size by repeating each pixel and smoothing, instead of by zeros between them and a filter.
+
+    Both weigh two pixels by 3/4 and 1/4, with nothing beyond the border. As published it is a Resize that repeats, a
+    Mul by 1 and 0 in turn, a Pad and a Conv of 4x4; two passes over the largest arrays less, and 280 MB instead of 520.
+    """
+    graph = model.graph
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    made_by = {node.output[0]: node for node in graph.node}
+    replaced: dict[str, onnx.NodeProto] = {}
+    left_out = set()
+    for node in graph.node:
+        pad = made_by.get(node.input[0])
+        if node.op_type != "Conv" or pad is None or pad.op_type != "Pad":
+            continue
+        kernel, zeros = values[node.input[1]], made_by[pad.input[0]]
+        grid = values[zeros.input[1]]
+        if not (kernel == SPREAD).all() or grid.sum() != grid[..., ::2, ::2].sum():
+            raise ValueError(f"{node.name} isn't MI-GAN's enlarging")
+        channels = len(kernel)
+        if f"smooth_{channels}" not in values:
+            values[f"smooth_{channels}"] = np.tile(SMOOTH, (channels, 1, 1, 1))
+            graph.initializer.append(numpy_helper.from_array(values[f"smooth_{channels}"], f"smooth_{channels}"))
+        replaced[node.output[0]] = helper.make_node(
+            "Conv", [zeros.input[0], f"smooth_{channels}"], [node.output[0]], group=channels, pads=[1] * 4
+        )
+        left_out |= {pad.output[0], zeros.output[0]}
+    kept = [replaced.get(node.output[0], node) for node in graph.node if node.output[0] not in left_out]
+    return _with_nodes(model, kept)
+
+
+def _with_nodes(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
+    """The model with these nodes, and no constant that none of them takes."""
+    graph = model.graph
     used = {name for node in nodes for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
     graph.initializer.extend(kept)
     return model
 

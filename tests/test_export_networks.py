@@ -176,6 +176,43 @@ def test_the_inpainter_without_detours_computes_the_same(noise_level: float) -> 
     np.testing.assert_allclose(run(short), expected, atol=1e-4)
 
 
+def enlarging(height: int, width: int) -> onnx.ModelProto:
+    """As MI-GAN does it, of three channels: zeros between the pixels, and a filter."""
+    grid = np.zeros((1, 1, 2 * height, 2 * width), np.float32)
+    grid[..., ::2, ::2] = 1
+    values = {"scales": np.array([1, 1, 2, 2], np.float32), "grid": grid, "pads": np.array([0, 0, 2, 2, 0, 0, 1, 1])}
+    values["filter"] = np.tile(inpainter.SPREAD, (3, 1, 1, 1))
+    nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    nodes = [
+        onnx.helper.make_node("Resize", ["x", "", "scales"], ["repeated"], **nearest),
+        onnx.helper.make_node("Mul", ["repeated", "grid"], ["apart"]),
+        onnx.helper.make_node("Pad", ["apart", "pads"], ["padded"]),
+        onnx.helper.make_node("Conv", ["padded", "filter"], ["y"], group=3),
+    ]
+    shape = ["batch", 3, height, width]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "enlarging",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 3, 2 * height, 2 * width])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=8)
+
+
+def test_the_inpainter_enlarges_by_smoothing_as_by_zeros_and_a_filter() -> None:
+    x = np.random.default_rng(4).normal(size=(2, 3, 5, 7)).astype(np.float32)
+
+    def run(model: onnx.ModelProto) -> np.ndarray:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return session.run(None, {"x": x})[0]
+
+    expected = run(enlarging(5, 7))
+    short = inpainter.enlarging_by_smoothing(enlarging(5, 7))
+    assert [node.op_type for node in short.graph.node] == ["Resize", "Conv"]
+    np.testing.assert_allclose(run(short), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.onnx")), ids=lambda path: path.stem)
 def test_shipped_files_are_tidy(path: Path) -> None:
     model = onnx.load(path)

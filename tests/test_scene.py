@@ -42,7 +42,7 @@ class EllipseSegmenter:
 
 
 class FlatInpainter:
-    def fill(self, image: Image, mask: np.ndarray, *, last: bool) -> Image:
+    def fill(self, image: Image, mask: np.ndarray) -> Image:
         return np.where(mask[..., None], np.array(BACKGROUND, np.uint8), image)
 
 

@@ -72,6 +72,8 @@ class OnnxRuntimeBackend:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # cores are wanted by others meanwhile
         options.enable_mem_pattern = False  # sizes differ from photo to photo: patterns would only pile up
         options.enable_mem_reuse = False  # planning it takes 8 s for the warp's nodes, and saves 1 % of the memory
+        # In the file's order, in which what branches off is used up early: inpainting takes a fifth less memory.
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         _share_memory()
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:

@@ -63,26 +63,24 @@ class SceneBuilder:
             mesh = meshes[number]
             others = [other.pose for n, other in meshes.items() if n != number]
             crop, matte, hair, other = self.cut_out(photo, mesh, others)
-            if done == 1:
-                self.backend.rest()  # segmenting fits into the memory that inpainting leaves, but not the reverse
             in_front = left[crop.slices].copy()
             margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
             with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
-                last = done == len(order)
-                behind = beside.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px, last=last)
+                behind = beside.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
                 made = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
             portraits[number] = replace(made, freedom=freedom(matte, crop, mesh.pose, photo.shape[1]))
             left[crop.slices] = portraits[number].behind
             if progress is not None:
                 progress(done, len(order))
+        self.backend.rest()  # clips want that memory
         return Scene({number: portraits[number] for number in order}, left)
 
-    def hide(self, photo: Image, matte: Floats, hair: Floats, margin_px: int, px_per_cm: float, *, last: bool) -> Image:
+    def hide(self, photo: Image, matte: Floats, hair: Floats, margin_px: int, px_per_cm: float) -> Image:
         """The picture (h, w, 3) without the person of this matte (h, w), margin_px and stray hairs around included.
 
-        hair (h, w) is the probability of that; last is `Inpainter.fill`'s."""
+        hair (h, w) is the probability of that."""
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
-        filled = self.inpainter.fill(photo, hidden, last=last)
+        filled = self.inpainter.fill(photo, hidden)
         behind = fading_into(photo, filled, matte, margin_px)
         return without_stray_hairs(behind, filled, hidden, (hair > 0.5) & (matte > 0.5), px_per_cm)
 
