@@ -14,6 +14,7 @@ import numpy as np
 from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
 from engine.portrait.skin import Skin
+from engine.products import product
 from engine.types import Floats
 
 BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft"))
@@ -57,7 +58,8 @@ class FaceShape:
         """(T, 52) weights and (T,) shares of the photo's expression taken out -> (T, 468, 3)."""
         linear = blendshapes.copy()
         linear[:, BLINKS] = 0
-        moved = np.tensordot(linear, self.basis_cm, 1) + release[:, None, None] * self.release_cm
+        moved = product(linear, self.basis_cm.reshape(len(BLENDSHAPES), -1)).reshape(len(linear), -1, 3)
+        moved += release[:, None, None] * self.release_cm
         seen = moved @ self.view.T
         moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
@@ -168,7 +170,9 @@ def face_shape(
     release = opposite + closing_lips_cm(points_cm + opposite)
     moves = basis.displacements_cm
     if together is not None:
-        release, moves = together @ release, np.matmul(together, moves)
+        release = together @ release
+        side_by_side = product(together, moves.transpose(1, 0, 2).reshape(len(together), -1))
+        moves = np.ascontiguousarray(side_by_side.reshape(len(together), -1, 3).transpose(1, 0, 2))
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
     return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, skin, view)

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.products import product
 from engine.types import Floats
 
 RIDGE = 1e-3  # of the mean distance: lets a field miss a point by a hair rather than fold
 BLOCK_NODES = 512  # at once: what is made on the way stays in the cache, and takes no memory worth mentioning
-BLOCK_ROWS = (
-    16  # of a product, few enough for one thread with 8 frames: BLAS's others spin for 0.1 s after one they share
-)
 AFFINE = 3  # functions beside those of the points: 1, x and y
 
 
@@ -58,7 +56,7 @@ class Interpolation:
         system[:n, :n] = kernel - RIDGE * kernel.mean() * np.eye(n)  # |r| is conditionally negative definite
         system[:n, n:], system[n:, :n] = affine, affine.T
         inverse: NDArray[np.float64] = np.asarray(np.linalg.inv(system))
-        self._solved = in_blocks(inverse[:, :n])
+        self._solved = inverse[:, :n].copy()
         self._corrections = [correction(inverse, list(out)) for out in variants]
 
     def functions(self, nodes: NDArray[np.float64]) -> Floats:
@@ -76,8 +74,8 @@ class Interpolation:
         variant's, (T, n + 3, 2) each."""
         frames, n = displacement.shape[:2]
         given = displacement.astype(np.float64).transpose(1, 0, 2).reshape(n, -1)
-        whole = product(self._solved, given)[: n + AFFINE]
-        found = [whole, *(whole - product(change, whole[out])[: n + AFFINE] for out, change in self._corrections)]
+        whole = product(self._solved, given)
+        found = [whole, *(whole - product(change, whole[out]) for out, change in self._corrections)]
         return [np.ascontiguousarray(f.reshape(-1, frames, 2).transpose(1, 0, 2), np.float32) for f in found]
 
     def _unit(self, px: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,22 +83,9 @@ class Interpolation:
         return np.asarray((px - self._centre) / self._size)
 
 
-def in_blocks(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(rows, n) -> (rows / BLOCK_ROWS, BLOCK_ROWS, n), rounded up; what is added is 0."""
-    rows, columns = matrix.shape
-    padded = np.zeros((-(-rows // BLOCK_ROWS) * BLOCK_ROWS, columns))
-    padded[:rows] = matrix
-    return padded.reshape(-1, BLOCK_ROWS, columns)
-
-
-def product(blocks: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of a matrix `in_blocks` and another (columns, m) -> (rows rounded up, m)."""
-    return np.asarray((blocks @ right).reshape(-1, right.shape[1]))
-
-
 def correction(inverse: NDArray[np.float64], out: list[int]) -> tuple[list[int], NDArray[np.float64]]:
-    """Which coefficients, and times what (n + 3, len(out)) in blocks, are to be taken away to leave these points out.
+    """Which coefficients, and times what (n + 3, len(out)), are to be taken away to leave these points out.
 
     Of a matrix whose inverse is known, a part can be inverted by inverting what is left out (Schur complement).
     """
-    return out, in_blocks(np.linalg.solve(inverse[np.ix_(out, out)].T, inverse[:, out].T).T)
+    return out, np.ascontiguousarray(np.linalg.solve(inverse[np.ix_(out, out)].T, inverse[:, out].T).T)

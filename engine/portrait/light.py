@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.portrait import topology as top
 from engine.portrait.control_points import SKULL_CENTER_CM, SKULL_RADII_CM, depth_cm, smoothstep, to_head_frame
 from engine.portrait.interpolation import distances
+from engine.products import product
 from engine.types import Floats, HeadPose, Image
 
 GAMMA = 2.2
@@ -120,7 +121,7 @@ def blended_normals(
     """(n, 2) -> (n, 3): the mesh's on the face, the skull's away from it."""
     apart = distances(points_px, mesh_px[:, :2].astype(np.float64)) / pose.scale_px
     near = np.exp(-0.5 * (apart / SMOOTH_CM) ** 2)
-    on_mesh = (near @ normals) / near.sum(1, keepdims=True).clip(1e-12)
+    on_mesh = product(near, normals) / near.sum(1, keepdims=True).clip(1e-12)
     share = smoothstep(2 * FACE_CM, FACE_CM, apart.min(1))[:, None]
     blended = share * on_mesh + (1 - share) * skull_normals(points_px, pose)
     return np.asarray(blended / np.linalg.norm(blended, axis=1, keepdims=True).clip(1e-9))
