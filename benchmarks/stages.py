@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import PIL.Image
@@ -19,7 +20,7 @@ import PIL.Image
 from benchmarks.child import EMOTION, SEED
 from benchmarks.record import RESULTS, arguments, spread, timed, write
 from benchmarks.subject import SIDE_PX, check_clip, portrait_photo
-from engine import Engine
+from engine import Engine, composite
 from engine.media import encode
 from engine.media.encode import mp4_bytes
 from engine.media.read import read_photo
@@ -120,7 +121,7 @@ def once_a_photo(engine: Engine, photo: Image, runs: int) -> Rows:
 
 
 def once_a_frame(engine: Engine, photo: Image, runs: int, frame_count: int) -> Rows:
-    """Drawing and encoding one after the other; in `save` they run side by side."""
+    """Drawing and encoding one after the other, one batch at a time; in `save` all of that runs side by side."""
     people = engine.prepare(photo)
     seconds = max(2.0, frame_count / FPS)
     frame_count = round(seconds * FPS)
@@ -132,15 +133,16 @@ def once_a_frame(engine: Engine, photo: Image, runs: int, frame_count: int) -> R
         {"motion": (MotionGenerator, "generate")},
         runs,
     )
-    drawing = shares(
-        lambda: [None for _ in video.frames()],
-        {
-            "inputs": (renderer, "frame_inputs"),
-            "mouth": (MouthPainter, "paint"),
-            "face": (FaceRenderer, "draw"),
-        },
-        runs,
-    )
+    with patch.object(composite, "batches_at_once", lambda: 1):
+        drawing = shares(
+            lambda: [None for _ in video.frames()],
+            {
+                "inputs": (renderer, "frame_inputs"),
+                "mouth": (MouthPainter, "paint"),
+                "face": (FaceRenderer, "draw"),
+            },
+            runs,
+        )
     frames = list(video.frames())
     check_clip(mp4_bytes(frames), photo, frame_count)
     encoding = shares(lambda: mp4_bytes(frames), {"convert": (encode, "_to_yuv")}, runs)

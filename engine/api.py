@@ -42,6 +42,7 @@ from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder
 from engine.render.mouth import mouth_file, open_mouth
 from engine.render.on_gpu import copied_to_host, render_on_gpu
+from engine.render.sharing import threads_each
 from engine.render.warp import open_warp
 from engine.segment import Segmenter
 from engine.types import Face, FaceMesh, Image
@@ -85,11 +86,13 @@ class Engine:
         # minute.
         compiled = self._backend.name in (*ON_A_GPU, "openvino")
         self._motion_backend = OnnxRuntimeBackend() if compiled else self._backend
+        alone = self._backend.name == "onnxruntime"
+        drawing_backend = OnnxRuntimeBackend(threads_each()) if alone else self._backend
         self._bundle = bundle = Bundle.default()
         with ThreadPoolExecutor(OPENED_AT_ONCE) as opening:
             motion = opening.submit(self._motion_backend.open, bundle.path("motion.onnx"))  # takes longest
             fitter = opening.submit(MeshFitter, self._backend, bundle)
-            mouth = opening.submit(open_mouth, self._backend, bundle)
+            mouth = opening.submit(open_mouth, drawing_backend, bundle)
             detector = opening.submit(Detector, self._backend, bundle)
             warp = opening.submit(open_warp, self._backend, bundle)
         self._detector, self._fitter = detector.result(), fitter.result()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -11,15 +14,38 @@ from engine.motion.track import Motion
 from engine.native import NativeWarp
 from engine.portrait.portrait import Portrait
 from engine.portrait.scene import Scene
-from engine.render.renderer import FaceRenderer, overlap
+from engine.render.renderer import Canvas, FaceRenderer, overlap
+from engine.render.sharing import batches_at_once
 from engine.types import Image
 
-BATCH_PIXELS = 3_000_000  # of the frames drawn at once: enough to keep the cores busy, little enough for the memory
-NATIVE_BATCH_PIXELS = 16_000_000  # the native warp takes little memory, and reads its functions once a batch
+BATCH_PIXELS = 3_000_000  # of a batch of frames: enough to keep the cores busy, little enough for the memory
+NATIVE_BATCH_PIXELS = 4_500_000
+LEAST_NATIVE, MOST = 4, 8  # frames of a batch: the native warp reads its functions once a batch
 
 
 def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mouth: Runner) -> Iterator[Image]:
-    """Yields frames (H, W, 3) uint8; people without a motion stand still. Keeps one batch in memory."""
+    """Yields frames (H, W, 3) uint8; people without a motion stand still. Keeps a few batches in memory."""
+    people = renderers_of(scene, motions, warp, mouth)
+    frames = len(next(iter(motions.values())))
+    height, width = scene.backdrop.shape[:2]
+    if isinstance(warp, NativeWarp):
+        size, at_once = int(np.clip(NATIVE_BATCH_PIXELS // (height * width), LEAST_NATIVE, MOST)), batches_at_once()
+    else:  # it shares each batch out itself, and takes much memory
+        size, at_once = int(np.clip(BATCH_PIXELS // (height * width), 1, MOST)), 1
+    batches = (slice(start, min(start + size, frames)) for start in range(0, frames, size))
+    try:
+        for canvas in in_order(partial(draw_batch, scene, motions, people), batches, at_once):
+            yield from canvas
+    finally:
+        for renderer in people.values():
+            if isinstance(renderer, FaceRenderer):
+                renderer.close()
+
+
+def renderers_of(
+    scene: Scene, motions: Mapping[int, Motion], warp: Runner, mouth: Runner
+) -> dict[int, FaceRenderer | Portrait]:
+    """What draws each person, in the scene's order; the portrait alone of those who stand still."""
     drawn_before: list[Portrait] = []
     renderers: dict[int, FaceRenderer | Portrait] = {}
     for number, portrait in scene.portraits.items():
@@ -29,25 +55,37 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
             drawn_before.append(portrait)
         else:
             renderers[number] = portrait
-    frames = len(next(iter(motions.values())))
-    height, width = scene.backdrop.shape[:2]
-    pixels = NATIVE_BATCH_PIXELS if isinstance(warp, NativeWarp) else BATCH_PIXELS
-    batch = int(np.clip(pixels // (height * width), 1, 8))
-    try:
-        for start in range(0, frames, batch):
-            part = slice(start, min(start + batch, frames))
-            canvas = np.empty((part.stop - part.start, *scene.backdrop.shape), np.uint8)
-            canvas[:] = scene.backdrop  # `repeat` takes ten times as long
-            for number, renderer in renderers.items():
-                if isinstance(renderer, FaceRenderer):
-                    renderer.draw(canvas, motions[number][part])
-                else:
-                    draw_still(canvas, renderer)
-            yield from canvas
-    finally:
-        for renderer in renderers.values():
-            if isinstance(renderer, FaceRenderer):
-                renderer.close()
+    return renderers
+
+
+def draw_batch(
+    scene: Scene, motions: Mapping[int, Motion], people: Mapping[int, FaceRenderer | Portrait], part: slice
+) -> Canvas:
+    """These frames of the clip (T, H, W, 3)."""
+    canvas = np.empty((part.stop - part.start, *scene.backdrop.shape), np.uint8)
+    canvas[:] = scene.backdrop  # `repeat` takes ten times as long
+    for number, renderer in people.items():
+        if isinstance(renderer, FaceRenderer):
+            renderer.draw(canvas, motions[number][part])
+        else:
+            draw_still(canvas, renderer)
+    return canvas
+
+
+def in_order(draw: Callable[[slice], Canvas], batches: Iterable[slice], at_once: int) -> Iterator[Canvas]:
+    """What `draw` makes of the batches, one after the other, while it is making the next ones."""
+    with ThreadPoolExecutor(at_once, "mien-drawing") as pool:
+        ahead: deque[Future[Canvas]] = deque()
+        try:
+            for batch in batches:
+                ahead.append(pool.submit(draw, batch))
+                if len(ahead) > at_once:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for waiting in ahead:
+                waiting.cancel()
 
 
 def draw_still(canvas: np.ndarray, portrait: Portrait) -> None:

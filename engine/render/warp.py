@@ -9,6 +9,7 @@ from engine.cuda import kernels
 from engine.cuda.device import open_device
 from engine.cuda.layered_warp import CudaWarp
 from engine.native import NativeWarp, available
+from engine.render.sharing import threads_each
 
 ON_THE_CPU = ("onnxruntime", "openvino")
 
@@ -16,7 +17,7 @@ ON_THE_CPU = ("onnxruntime", "openvino")
 def open_warp(backend: Backend, bundle: Bundle) -> Runner:
     """Mien's own warp where it was compiled, for the CPU or for GPUs as the backend is, else warp.onnx."""
     if backend.name in ON_THE_CPU and available():
-        return NativeWarp()
+        return NativeWarp(threads_each())
     if backend.name in ON_A_GPU and kernels.available():
         return CudaWarp(kernels.Kernels(open_device()))
     return backend.open(bundle.path("warp.onnx"))
