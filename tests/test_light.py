@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.mesh import CanonicalFace
-from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
+from engine.portrait.light import FADE_CM, Light, estimate_light, light_maps, outside_cm, vertex_normals
 from engine.render.drive import rotations
 from engine.types import HeadPose
 from tests.perception import bundle
@@ -77,3 +77,14 @@ def test_a_dark_beard_is_no_shadow() -> None:
         estimate_light(rendered(points, triangles, values), points, normals, PX_PER_CM) for values in (bright, bearded)
     )
     assert np.abs(clean.slope - dark.slope).max() < 0.35
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_distances_outside_of_a_face_are_opencv_s(order: int) -> None:
+    rng = np.random.default_rng(5)
+    angles, radii = np.sort(rng.uniform(0, 2 * np.pi, 36))[::order], rng.uniform(60, 100, 36)
+    oval = (150 + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)).astype(np.float32)
+    points = np.concatenate([rng.uniform(0, 300, (3000, 2)), oval, oval + [5, 0]])
+    expected = [-cv2.pointPolygonTest(oval, (float(x), float(y)), True) / 20 for x, y in points]
+    found = np.minimum(outside_cm(points, oval, 20), FADE_CM[0])
+    np.testing.assert_allclose(found, np.clip(expected, 0, FADE_CM[0]), atol=1e-5)

@@ -104,15 +104,31 @@ def light_maps(light: Light, nodes_px: NDArray[np.float64], mesh_px: Floats, nor
     """What each of the light's terms adds to the picture's gain at nodes (gh, gw, 2) -> (8, gh, gw)."""
     rows, columns = nodes_px.shape[:2]
     flat = nodes_px.reshape(-1, 2)
-    oval = mesh_px[list(top.FACE_OVAL), :2].astype(np.float32)
-    outside = [-cv2.pointPolygonTest(oval, (float(x), float(y)), True) / pose.scale_px for x, y in flat]
-    weight = smoothstep(*FADE_CM, np.array(outside))
+    weight = smoothstep(*FADE_CM, outside_cm(flat, mesh_px[list(top.FACE_OVAL), :2], pose.scale_px))
     maps = np.zeros((len(flat), TERMS), np.float32)
     lit = weight > 0
     blended = blended_normals(flat[lit], mesh_px, normals, pose)
     level = light.on(blended)
     maps[lit] = (weight[lit] / (GAMMA * np.maximum(level, DARKEST)))[:, None] * harmonics(blended)
     return np.ascontiguousarray(maps.T.reshape(TERMS, rows, columns))
+
+
+def outside_cm(points_px: NDArray[np.float64], polygon_px: Floats, px_per_cm: float) -> NDArray[np.float64]:
+    """How far points (n, 2) lie outside of a polygon (m, 2), 0 in it; beyond the fading's reach it may be less."""
+    reach_px = FADE_CM[0] * px_per_cm
+    found = np.full(len(points_px), FADE_CM[0])
+    low, high = polygon_px.min(0) - reach_px, polygon_px.max(0) + reach_px
+    near = np.flatnonzero(((points_px >= low) & (points_px <= high)).all(1))
+    start_x, start_y = polygon_px.T.astype(np.float64)
+    edge_x, edge_y = np.roll(start_x, -1) - start_x, np.roll(start_y, -1) - start_y
+    x, y = points_px[near, :1] - start_x, points_px[near, 1:] - start_y  # (n, m) from each corner
+    along = np.clip((x * edge_x + y * edge_y) / np.maximum(edge_x**2 + edge_y**2, 1e-12), 0, 1)
+    apart = np.sqrt(((x - along * edge_x) ** 2 + (y - along * edge_y) ** 2).min(1))
+    # A ray to the right crosses the outline an odd number of times from inside.
+    meets = (y < 0) != (y < edge_y)
+    crossed = meets & ((edge_x * y - edge_y * x > 0) == (edge_y > 0))
+    found[near] = np.where(np.count_nonzero(crossed, 1) % 2, 0, apart / px_per_cm)
+    return found
 
 
 def blended_normals(
