@@ -19,7 +19,7 @@ from engine.render.sharing import batches_at_once
 from engine.types import Image
 
 BATCH_PIXELS = 3_000_000  # of a batch of frames: enough to keep the cores busy, little enough for the memory
-NATIVE_BATCH_PIXELS = 4_500_000
+NATIVE_BATCH_PIXELS = 9_000_000
 LEAST_NATIVE, MOST = 4, 8  # frames of a batch: the native warp reads its functions once a batch
 
 

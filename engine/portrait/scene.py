@@ -8,7 +8,7 @@ what has to be added to the picture behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
@@ -59,19 +59,27 @@ class SceneBuilder:
         left = photo.copy()
         order = sorted(meshes, key=lambda number: meshes[number].pose.scale_px)
         portraits = {}
-        for done, number in enumerate(reversed(order), start=1):
-            mesh = meshes[number]
-            others = [other.pose for n, other in meshes.items() if n != number]
-            crop, matte, hair, other = self.cut_out(photo, mesh, others)
-            in_front = left[crop.slices].copy()
-            margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
-            with ThreadPoolExecutor(1) as beside:  # a network and NumPy take turns in leaving a core idle
-                behind = beside.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
+        # Networks and NumPy leave a core idle in turns: the next person is cut out, and the place of this one filled,
+        # while NumPy prepares this one's layers.
+        with ThreadPoolExecutor(1) as cutting, ThreadPoolExecutor(1) as filling:
+
+            def cut(number: int) -> Future[tuple[Rectangle, Floats, Floats, Floats]]:
+                others = [other.pose for n, other in meshes.items() if n != number]
+                return cutting.submit(self.cut_out, photo, meshes[number], others)
+
+            following = cut(order[-1])
+            for done, number in enumerate(reversed(order), start=1):
+                mesh, (crop, matte, hair, other) = meshes[number], following.result()
+                if done < len(order):
+                    following = cut(order[-done - 1])
+                in_front = left[crop.slices].copy()
+                margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
+                behind = filling.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
                 made = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
-            portraits[number] = replace(made, freedom=freedom(matte, crop, mesh.pose, photo.shape[1]))
-            left[crop.slices] = portraits[number].behind
-            if progress is not None:
-                progress(done, len(order))
+                portraits[number] = replace(made, freedom=freedom(matte, crop, mesh.pose, photo.shape[1]))
+                left[crop.slices] = portraits[number].behind
+                if progress is not None:
+                    progress(done, len(order))
         self.backend.rest()  # clips want that memory
         return Scene({number: portraits[number] for number in order}, left)
 

@@ -142,9 +142,10 @@ def trust(parts: Floats) -> Floats:
 
 def tone_of_teeth(crop: Floats, drawn: Floats) -> Floats:
     """What makes teeth that the network drew (h, w, 3) of the colour of those that it saw (1, 1, 3)."""
-    teeth = (crop[..., 4:5] + crop[..., 6:7]) * crop[..., 3:4]
-    seen, made = ((teeth * picture).sum((0, 1)) + 1 for picture in ((crop[..., :3] + 1) * 127.5, drawn))
-    return np.asarray(np.clip(seen / made, *TONES)[None, None], np.float32)
+    teeth = (crop[..., 4] + crop[..., 6]) * crop[..., INSIDE_CHANNEL]
+    seen, made = (np.einsum("yx,yxc->c", teeth, picture) for picture in (crop[..., :3], drawn))
+    ratio = (127.5 * (seen + teeth.sum()) + 1) / (made + 1)
+    return np.asarray(np.clip(ratio, *TONES)[None, None], np.float32)
 
 
 def style_of(face: int, mouth: MouthFrame) -> Floats:
