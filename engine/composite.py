@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import count
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from engine.types import Image
 BATCH_PIXELS = 3_000_000  # of a batch of frames: enough to keep the cores busy, little enough for the memory
 NATIVE_BATCH_PIXELS = 9_000_000
 LEAST_NATIVE, MOST = 4, 8  # frames of a batch: the native warp reads its functions once a batch
+FIRST = 2
 
 
 def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mouth: Runner) -> Iterator[Image]:
@@ -32,14 +34,24 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
         size, at_once = int(np.clip(NATIVE_BATCH_PIXELS // (height * width), LEAST_NATIVE, MOST)), batches_at_once()
     else:  # it shares each batch out itself, and takes much memory
         size, at_once = int(np.clip(BATCH_PIXELS // (height * width), 1, MOST)), 1
-    batches = (slice(start, min(start + size, frames)) for start in range(0, frames, size))
     try:
-        for canvas in in_order(partial(draw_batch, scene, motions, people), batches, at_once):
+        for canvas in in_order(partial(draw_batch, scene, motions, people), batches(frames, size, at_once), at_once):
             yield from canvas
     finally:
         for renderer in people.values():
             if isinstance(renderer, FaceRenderer):
                 renderer.close()
+
+
+def batches(frames: int, size: int, at_once: int) -> Iterator[slice]:
+    """All frames, so many at a time; those that are drawn first are few, so that the encoder can begin soon."""
+    start = 0
+    for number in count():
+        if start >= frames:
+            return
+        stop = min(start + (min(size, FIRST) if number < at_once else size), frames)
+        yield slice(start, stop)
+        start = stop
 
 
 def renderers_of(
