@@ -14,6 +14,7 @@ MESH_EDGE_CM = 0.04  # where it doesn't, it lies this much on the teeth, which m
 OUTER_CM = (0.06, 0.2)  # below the mesh's line, where the lip is for certain
 STEP_CM = 0.02
 ALIKE = 0.38  # of a lip's distance from teeth and from the dark, in CIELAB, is still lip
+SPARE_PX = 8  # around what is read: blurring looks there
 EDGE_PX = 1.0  # over which lip and teeth mix in the photo: what goes with the lip must not have a white rim
 FOLLOWED = 0.08  # by which what counts as lip comes nearer to what was found at each step: its inner side is paler
 TEETH, DARK = 0.75, 0.05  # quantiles of lightness between the lips
@@ -24,7 +25,8 @@ def end_of_lower_lip(image: Image, upper: Floats, lower: Floats, px_per_cm: floa
     across = upper - lower
     gap_px = np.linalg.norm(across, axis=1)
     inwards = px_per_cm * across / np.maximum(gap_px, 1e-6)[:, None]  # a centimetre
-    lab = lab_of(image, max(0.5, STEP_CM * px_per_cm))
+    part, corner = around_mouth(image, np.concatenate([upper, lower]), 2 * OUTER_CM[1] * px_per_cm + SPARE_PX)
+    lab, upper, lower = lab_of(part, max(0.5, STEP_CM * px_per_cm)), upper - corner, lower - corner
     teeth, dark = between_lips(lab, lower, across)
     outer_cm = -np.linspace(*OUTER_CM, 5)
     lip = cv2.blur(read(lab, lower[:, None] + outer_cm[None, :, None] * inwards[:, None]).mean(1), (1, 9))  # (m, 3)
@@ -39,7 +41,15 @@ def end_of_lower_lip(image: Image, upper: Floats, lower: Floats, px_per_cm: floa
     deep_cm = calmed(np.minimum(deep_cm, DEEPEST_SHARE * gap_px / px_per_cm))
     bow = np.sin(np.linspace(0, np.pi, len(lower)))
     inside_cm = np.where(deep_cm < LEAST_CM, -MESH_EDGE_CM * bow, deep_cm - EDGE_PX / px_per_cm)
-    return np.asarray(lower + inside_cm[:, None] * inwards, np.float32)
+    return np.asarray(corner + lower + inside_cm[:, None] * inwards, np.float32)
+
+
+def around_mouth(image: Image, contours: Floats, spare_px: float) -> tuple[Image, Floats]:
+    """The part of a picture that holds contours (m, 2) and so much around them, and where its corner (2,) is."""
+    end = np.array(image.shape[1::-1])
+    x0, y0 = np.clip(np.floor(contours.min(0) - spare_px), 0, end - 1).astype(int)
+    x1, y1 = np.clip(np.ceil(contours.max(0) + spare_px) + 1, [x0 + 1, y0 + 1], end).astype(int)
+    return image[y0:y1, x0:x1], np.array([x0, y0], np.float32)
 
 
 def lab_of(image: Image, blur_px: float) -> Floats:
