@@ -5,6 +5,8 @@ Network: MediaPipe's selfie multiclass segmenter (github.com/google-ai-edge/medi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -23,8 +25,10 @@ class Segmenter:
     def __init__(self, backend: Backend, bundle: Bundle) -> None:
         self._net = backend.open(bundle.path("segment.onnx"))
 
-    def segment(self, photo: Image, region: Box, *, head: Box | None = None) -> Floats:
-        """Probabilities (6, h, w), in the order of `CLASSES`, at the region's own pixel size; they sum to 1.
+    def segment(
+        self, photo: Image, region: Box, *, head: Box | None = None, classes: Sequence[str] = CLASSES
+    ) -> Floats:
+        """Probabilities (n, h, w) of these classes, at the region's own pixel size; all six sum to 1.
 
         Args:
             photo: RGB (H, W, 3) uint8.
@@ -44,10 +48,11 @@ class Segmenter:
             if tile[0] < tile[2] and tile[1] < tile[3]:
                 tiles.append(tile)
         results = self._classify([photo[top:bottom, left:right] for left, top, right, bottom in tiles])
-        probabilities = _enlarge(results[0], (x1 - x0, y1 - y0))
+        chosen = [CLASSES.index(name) for name in classes]
+        probabilities = _enlarge(results[0][chosen], (x1 - x0, y1 - y0))
         if len(tiles) == 2:
             left, top, right, bottom = tiles[1]
-            fine = _enlarge(results[1], (right - left, bottom - top))
+            fine = _enlarge(results[1][chosen], (right - left, bottom - top))
             weight = _fade(tiles[1], tiles[0])
             inside = probabilities[:, top - y0 : bottom - y0, left - x0 : right - x0]
             inside += weight * (fine - inside)
@@ -78,10 +83,12 @@ def pixel_edges(box: Box) -> tuple[int, int, int, int]:
 
 
 def _enlarge(classes: Floats, size: tuple[int, int]) -> Floats:
-    """(6, 256, 256) -> (6, h, w); interpolating linearly keeps the sum of 1."""
+    """(n, 256, 256) -> (n, h, w); interpolating linearly keeps the sum of 1."""
     method = cv2.INTER_AREA if max(size) < SIDE_PX else cv2.INTER_LINEAR
-    # One by one, since OpenCV averages areas of at most four channels.
-    return np.stack([cv2.resize(plane, size, interpolation=method) for plane in classes]).astype(np.float32, copy=False)
+    found = np.empty((len(classes), size[1], size[0]), np.float32)
+    for plane, large in zip(classes, found, strict=True):  # since OpenCV averages areas of at most four channels
+        cv2.resize(plane, size, large, interpolation=method)
+    return found
 
 
 def _fade(tile: tuple[int, int, int, int], region: tuple[int, int, int, int]) -> Floats:

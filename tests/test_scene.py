@@ -5,6 +5,7 @@ The segmenter and the inpainter are fakes: people are ellipses, and what they hi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -19,7 +20,6 @@ from engine.motion.track import Motion
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.scene import Scene, SceneBuilder, own_share
-from engine.segment import CLASSES
 from engine.types import Box, FaceMesh, Floats, Image
 from tests.perception import astronaut, astronaut_mesh, backend, bundle
 
@@ -33,12 +33,12 @@ class EllipseSegmenter:
     def __init__(self, people: list[tuple[float, float, float, float]]) -> None:
         self._people = people
 
-    def segment(self, photo: Image, region: Box, *, head: Box | None = None) -> Floats:
+    def segment(self, photo: Image, region: Box, *, head: Box | None = None, classes: Sequence[str]) -> Floats:
         y, x = np.mgrid[round(region.y0) : round(region.y1), round(region.x0) : round(region.x1)]
         distance = [np.hypot((x - cx) / rx, (y - cy) / ry) for cx, cy, rx, ry in self._people]
         person = np.clip((1.15 - np.min(distance, axis=0)) / 0.3, 0, 1)
-        rest = np.zeros((len(CLASSES) - 2, *x.shape))
-        return np.concatenate([(1 - person)[None], person[None], rest]).astype(np.float32)
+        found = {"background": 1 - person, "hair": person}
+        return np.stack([found.get(name, np.zeros_like(person)) for name in classes]).astype(np.float32)
 
 
 class FlatInpainter:

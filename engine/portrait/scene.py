@@ -21,7 +21,7 @@ from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets, Portrait, build_portrait, crop_rectangle
 from engine.portrait.stray_hairs import without_stray_hairs
-from engine.segment import CLASSES, Segmenter
+from engine.segment import Segmenter
 from engine.types import Box, FaceMesh, Floats, HeadPose, Image
 
 BODY_CM = 30.0  # from the middle of the head down to the chest
@@ -104,17 +104,16 @@ class SceneBuilder:
             x + HEAD_REACH_CM[0] * scale, y + HEAD_REACH_CM[2] * scale,
         )  # fmt: skip
         region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
-        classes = self.segmenter.segment(photo, region, head=head)
-        person = 1 - classes[CLASSES.index("background")]
-        share = own_share(mesh.pose, others, wide, classes[CLASSES.index("hair")])
-        matte = person_matte(photo[wide.slices], person * share, scale)
+        background, hair, other = self.segmenter.segment(
+            photo, region, head=head, classes=("background", "hair", "other")
+        )
+        matte = person_matte(photo[wide.slices], (1 - background) * own_share(mesh.pose, others, wide, hair), scale)
         mesh_px = mesh.points_px[:, :2] - np.array([wide.x0, wide.y0], np.float32)
-        matte = with_earrings(photo[wide.slices], matte, 1 - person, mesh_px, scale)
+        matte = with_earrings(photo[wide.slices], matte, background, mesh_px, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
-        likely = (classes[CLASSES.index(name)] for name in ("hair", "other"))
-        cut, hair, other = (np.ascontiguousarray(part[tight.slices]) for part in (matte, *likely))
-        return crop, cut, hair, other
+        cut, its_hair, its_other = (np.ascontiguousarray(part[tight.slices]) for part in (matte, hair, other))
+        return crop, cut, its_hair, its_other
 
 
 def freedom(matte: Floats, crop: Rectangle, pose: HeadPose, photo_width: int) -> float:

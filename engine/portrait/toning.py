@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.products import product
 from engine.types import Floats, Image
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -31,8 +32,9 @@ class Toning:
         luma = colours @ LUMA
         powers = luma[:, None] ** np.array([2, 1, 0])
         apart = colours - luma[:, None]
-        curve = np.linalg.lstsq(powers, apart, rcond=None)[0]
-        spread = 255 * float((apart - powers @ curve).std(0).max())
+        squares, mixed = (np.einsum("ni,nj->ij", powers, other) for other in (powers, apart))
+        curve = np.linalg.lstsq(squares, mixed, rcond=None)[0]
+        spread = 255 * float((apart - product(powers, curve)).std(0).max())
         share = float(np.clip((COLOURED - spread) / (COLOURED - ONE_TONE), 0, 1))
         return cls(share, curve, np.quantile(luma, [DARKEST_SHARE, 1 - DARKEST_SHARE]))
 
