@@ -32,6 +32,7 @@ def distances(
     a: NDArray[np.floating], b: NDArray[np.floating], out: NDArray[np.floating] | None = None
 ) -> NDArray[np.floating]:
     """(n, 2), (m, 2) -> (n, m)."""
+    # Not cv2.magnitude, which is faster: it rounds by where in memory an array begins.
     across, down = (a[:, None, i] - b[None, :, i] for i in range(2))
     across *= across
     down *= down
