@@ -32,7 +32,7 @@ from engine.samples import sample_photo
 
 WEIGHTS = Path(__file__).parent.parent / "engine" / "weights"
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
-FRAMES = 3
+FRAMES = 60  # the smile is there by then
 SPLITTER = 2.0**13 + 1  # Dekker 1971: leaves the 11 leading bits of a float32, which float16 has
 
 Arrays = dict[str, np.ndarray]
@@ -74,7 +74,7 @@ HALF_ELSE = Bound(0.1, 5e-3)
 
 
 class Recorder:
-    """A backend that keeps what each network is first given."""
+    """A backend that keeps the most that each network is given at once, and the last of as much."""
 
     name = "recorder"
     device = "the CPU"
@@ -99,7 +99,8 @@ class _Recording:
         return _Recording(self._runner.bind(**constants), self._given, {**self._bound, **constants})
 
     def __call__(self, **arrays: np.ndarray) -> Arrays:
-        if not self._given:
+        known = sum(self._given[name].size for name in arrays) if self._given else 0
+        if sum(array.size for array in arrays.values()) >= known:
             self._given.update({name: np.array(array) for name, array in {**self._bound, **arrays}.items()})
         return self._runner(**arrays)
 
