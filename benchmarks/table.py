@@ -19,6 +19,7 @@ BEGIN, END = "<!-- figures: written by python -m benchmarks.table -->", "<!-- en
 PICTURE = "![Wall time over faces, seconds of clip and megapixels]({})"
 NAMES = ("end_to_end", "memory", "stages", "kernels", "networks", "alternatives")
 UNITS = {"_ms_per_photo": "Once a photo", "_ms_per_frame": "Once a frame"}
+CORES = {"_ms_per_photo": "", "_ms_per_frame": ", on one core"}
 BUSY = 2.0  # load per core; a benchmark alone makes 1
 Records = dict[str, dict[str, Any]]
 
@@ -94,7 +95,7 @@ def stage_rows(settings: dict[str, Any], results: dict[str, Any]) -> list[str]:
     rows = []
     for unit, title in UNITS.items():
         stages = {name.removesuffix(unit): value["median"] for name, value in results.items() if name.endswith(unit)}
-        rows.append(f"| {title}, all stages one after the other | {sum(stages.values()):.0f} ms |")
+        rows.append(f"| {title}, all stages one after the other{CORES[unit]} | {sum(stages.values()):.0f} ms |")
     return rows
 
 
