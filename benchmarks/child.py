@@ -1,6 +1,6 @@
 """One clip in a process of its own, so that its memory and its start can be told from everything else's.
 
-python -m benchmarks.child PHOTO.png CLIP.mp4 SECONDS BACKEND STARTED [again]
+python -m benchmarks.child PHOTO.jpg CLIP.mp4 SECONDS BACKEND STARTED [again]
 
 STARTED is the parent's `time.monotonic()` when it started this process.
 """

@@ -27,8 +27,8 @@ def measure(side_px: int, group: Path | None = None, results: Path = RESULTS) ->
     """Writes the JSON. Raises CalledProcessError where a clip can't be made."""
     photo, peaks = portrait_photo(side_px), {}
     with tempfile.TemporaryDirectory() as folder:
-        picture, clip = Path(folder) / "photo.png", Path(folder) / "clip.mp4"
-        PIL.Image.fromarray(photo).save(picture)
+        picture, clip = Path(folder) / "photo.jpg", Path(folder) / "clip.mp4"
+        PIL.Image.fromarray(photo).save(picture, quality=95)
         for seconds in LENGTHS:
             peaks[seconds] = min(run_clip(picture, clip, seconds).peak_mb for _ in range(RUNS))
             check_clip(clip, photo, round(seconds * FPS))
