@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import count
 
@@ -34,10 +35,12 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
         size, at_once = int(np.clip(NATIVE_BATCH_PIXELS // (height * width), LEAST_NATIVE, MOST)), batches_at_once()
     else:  # it shares each batch out itself, and takes much memory
         size, at_once = int(np.clip(BATCH_PIXELS // (height * width), 1, MOST)), 1
+    draw = partial(draw_batch, scene, motions, people)
     try:
-        for canvas in in_order(partial(draw_batch, scene, motions, people), batches(frames, size, at_once), at_once):
-            yield from canvas
-    finally:
+        with closing(in_order(draw, batches(frames, size, at_once), at_once)) as drawn:
+            for canvas in drawn:
+                yield from canvas
+    finally:  # when nothing is being drawn any more
         for renderer in people.values():
             if isinstance(renderer, FaceRenderer):
                 renderer.close()
@@ -84,7 +87,7 @@ def draw_batch(
     return canvas
 
 
-def in_order(draw: Callable[[slice], Canvas], batches: Iterable[slice], at_once: int) -> Iterator[Canvas]:
+def in_order(draw: Callable[[slice], Canvas], batches: Iterable[slice], at_once: int) -> Generator[Canvas]:
     """What `draw` makes of the batches, one after the other, while it is making the next ones."""
     with ThreadPoolExecutor(at_once, "mien-drawing") as pool:
         ahead: deque[Future[Canvas]] = deque()
