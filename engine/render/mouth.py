@@ -136,8 +136,9 @@ class MouthPainter:
 
 def trust(parts: Floats) -> Floats:
     """How much of what the network draws counts, by what is there, as in `parts_of` (h, w, 4) -> (h, w)."""
-    near = cv2.blur(parts.sum(2), (NEAR_TEETH_PX, NEAR_TEETH_PX))
-    return np.asarray(np.minimum(IN_THE_DARK + near, 1) * (1 - (1 - LOWER_TEETH) * parts[..., 2]), np.float32)
+    teeth, gums, lower_teeth, tongue = cv2.split(parts)
+    near = cv2.blur(teeth + gums + lower_teeth + tongue, (NEAR_TEETH_PX, NEAR_TEETH_PX))
+    return np.asarray(np.minimum(IN_THE_DARK + near, 1) * (1 - (1 - LOWER_TEETH) * lower_teeth), np.float32)
 
 
 def tone_of_teeth(crop: Floats, drawn: Floats) -> Floats:
