@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,7 @@ from engine.portrait.toning import Toning
 from engine.types import FaceMesh, Floats, Image
 
 BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
+COARSER_BELOW = 18.0  # pixels a centimetre
 FEATHER_CM = 1.0
 CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
 LIP_SEARCH_CM = 0.22
@@ -122,7 +124,7 @@ def build_portrait(
     together = shared_motion(face_cm, assets.triangles, pose.rotation)
     shape = face_shape(face_cm, mesh.blendshapes, assets.basis, assets.skin, pose.rotation, together)
     folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
-    nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, BASE_NODE_CM * pose.scale_px))
+    nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, node_step_px(BASE_NODE_CM, pose.scale_px)))
     field = Interpolation(points.positions_px, list(LAYERS.values()))
     face_px = mesh_px[: top.FACE_POINTS]
     normals = vertex_normals(face_px, assets.triangles)
@@ -152,7 +154,7 @@ def build_portrait(
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
             shade = np.zeros(3, np.float32)
-        patch_nodes = node_grid(rectangle, max(2, PATCH_NODE_CM[tear.name] * pose.scale_px))
+        patch_nodes = node_grid(rectangle, max(2, node_step_px(PATCH_NODE_CM[tear.name], pose.scale_px)))
         patch = {
             "functions": field.functions(patch_nodes),
             "box": np.array(rectangle.outer_pixels, np.float32),
@@ -169,6 +171,12 @@ def build_portrait(
     for array in constants.values():
         array.flags.writeable = False  # so that whoever keeps them needs no copies
     return Portrait(crop, points, shape, patches, field, mouth, glasses, light, pose.rotation, constants, behind)
+
+
+def node_step_px(step_cm: float, px_per_cm: float) -> float:
+    """What is missed between nodes grows with the square of their distance: in small faces, where it is a smaller part
+    of a pixel, they lie further apart."""
+    return step_cm * px_per_cm * max(1.0, math.sqrt(COARSER_BELOW / px_per_cm))
 
 
 def node_grid(rectangle: Rectangle, step_px: float) -> np.ndarray:
