@@ -197,6 +197,16 @@ def test_other_pictures_to_draw_into_are_refused(change: tuple[slice, ...]) -> N
         NativeWarp().draw(frames[change], **inputs)
 
 
+def test_what_is_large_in_a_portrait_is_bound_without_a_copy() -> None:
+    given = one().scene.portraits[0].constants
+    bound = NativeWarp().bind(**given)._bound
+    for name, array in given.items():
+        kept = bound[name]
+        if array.nbytes > 100_000 and isinstance(kept, np.ndarray):
+            assert np.shares_memory(kept, array), name
+    assert isinstance(bound["base_functions"], np.ndarray)
+
+
 def test_bound_inputs_are_fixed_at_binding() -> None:
     inputs = noisy()
     expected = NativeWarp()(**inputs)

@@ -63,12 +63,13 @@ class Interpolation:
     def functions(self, nodes: NDArray[np.float64]) -> Floats:
         """The functions' values at nodes (rows, columns, 2), in the points' pixels -> (rows, columns, n + 3)."""
         n, q, points = len(self._points), self._unit(nodes.reshape(-1, 2)), self._points.astype(np.float32)
-        found = np.empty((len(q), n + AFFINE), np.float32)
+        found = np.empty((*nodes.shape[:2], n + AFFINE), np.float32)
+        flat = found.reshape(len(q), -1)
         for start in range(0, len(q), BLOCK_NODES):
-            block, part = found[start : start + BLOCK_NODES], q[start : start + BLOCK_NODES].astype(np.float32)
+            block, part = flat[start : start + BLOCK_NODES], q[start : start + BLOCK_NODES].astype(np.float32)
             distances(part, points, out=block[:, :n])
             block[:, n], block[:, n + 1 :] = 1, part
-        return found.reshape(*nodes.shape[:2], -1)
+        return found
 
     def coefficients(self, displacement: Floats) -> list[Floats]:
         """Of displacements (T, n, 2): what the functions are multiplied by for the field of all points, and for each

@@ -75,12 +75,14 @@ class SceneBuilder:
                 in_front = left[crop.slices].copy()
                 margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
                 behind = filling.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
+                if done == len(order):
+                    resting = filling.submit(self.backend.rest)  # clips want that memory
                 made = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
                 portraits[number] = replace(made, freedom=freedom(matte, crop, mesh.pose, photo.shape[1]))
                 left[crop.slices] = portraits[number].behind
                 if progress is not None:
                     progress(done, len(order))
-        self.backend.rest()  # clips want that memory
+        resting.result()
         return Scene({number: portraits[number] for number in order}, left)
 
     def hide(self, photo: Image, matte: Floats, hair: Floats, margin_px: int, px_per_cm: float) -> Image:
@@ -159,6 +161,8 @@ def own_share(pose: HeadPose, others: Sequence[HeadPose], rectangle: Rectangle, 
     other's, who hides the mouth.
     """
     share = np.ones((rectangle.height, rectangle.width), np.float32)
+    if not others:
+        return share
     own, own_head = body_distance_cm(pose, rectangle), head_share(pose, rectangle)
     own_hair, no_hair = (hair * part for part in hair_places(pose, rectangle))
     for other in others:

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.portrait.patches import Rectangle
 from engine.types import Floats, Image
 
 REACH_CM = 3.0  # from where hair is; less and less from half of that on
+SEEN_CM = 2.5 * REACH_CM  # from hair, where what is usual around is looked for
 THIN_CM = 0.25  # what is wider is no hair
 ABOVE_NOISE, FAINTEST = 4.0, 5.0  # times the usual difference around, and levels of 255, from which one is seen
 EVEN, EVEN_CM = 4.0, 1.5  # levels by which an even background differs from its mean around, and how far that reaches
@@ -26,6 +28,9 @@ def without_stray_hairs(
     """
     if not hair.any():
         return behind
+    found, near_hair = behind.copy(), box_around(hair, SEEN_CM * px_per_cm)
+    behind, filled = behind[near_hair.slices], filled[near_hair.slices]
+    hidden, hair = hidden[near_hair.slices], hair[near_hair.slices]
     away_cm, from_hair_cm = (distance_cm(~place, px_per_cm) for place in (hidden, hair))
     window = 2 * max(1, round(THIN_CM * px_per_cm)) + 1
     median = cv2.medianBlur(filled, window)
@@ -36,7 +41,17 @@ def without_stray_hairs(
     lines = (apart > np.maximum(FAINTEST, ABOVE_NOISE * noise(apart, away_cm, px_per_cm))) & (from_hair_cm < REACH_CM)
     share = attached(lines, hidden, px_per_cm) * np.clip(2 - 2 * from_hair_cm / REACH_CM, 0, 1)
     share *= calmness(outside, px_per_cm)
-    return np.asarray(np.rint(behind + share[..., None] * (outside - behind)), np.uint8)
+    found[near_hair.slices] = np.rint(behind + share[..., None] * (outside - behind))
+    return found
+
+
+def box_around(mask: NDArray[np.bool_], margin_px: float) -> Rectangle:
+    """The part of a picture that holds a mask (h, w), which isn't empty, and this margin."""
+    (y0, y1), (x0, x1) = (np.flatnonzero(mask.any(axis))[[0, -1]] for axis in (1, 0))
+    margin = int(np.ceil(margin_px))
+    left, upper = max(0, int(x0) - margin), max(0, int(y0) - margin)
+    right, lower = min(mask.shape[1], int(x1) + 1 + margin), min(mask.shape[0], int(y1) + 1 + margin)
+    return Rectangle(left, upper, right - left, lower - upper)
 
 
 def difference(a: Floats | Image, b: Floats | Image) -> Floats:
