@@ -59,7 +59,7 @@ def test_stages_writes_figures_that_the_tables_can_show(tmp_path: Path) -> None:
 
 
 def test_networks_and_alternatives_write_figures_that_the_tables_can_show(tmp_path: Path) -> None:
-    networks.measure(runs=1, side_px=SIDE, results=tmp_path)
+    networks.measure(runs=1, side_px=SIDE, results=tmp_path, compiled=False)
     alternatives.measure(runs=1, side_px=SIDE, frame_count=120, results=tmp_path)
     shown = table.details(table.read(tmp_path))
     assert "| inpaint.onnx | 1x3x512x512 |" in shown
