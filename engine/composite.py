@@ -87,13 +87,13 @@ def draw_batch(
     return canvas
 
 
-def in_order(draw: Callable[[slice], Canvas], batches: Iterable[slice], at_once: int) -> Generator[Canvas]:
-    """What `draw` makes of the batches, one after the other, while it is making the next ones."""
+def in_order(draw: Callable[[slice], Canvas], parts: Iterable[slice], at_once: int) -> Generator[Canvas]:
+    """What `draw` makes of the parts, one after the other, while it is making the next ones."""
     with ThreadPoolExecutor(at_once, "mien-drawing") as pool:
         ahead: deque[Future[Canvas]] = deque()
         try:
-            for batch in batches:
-                ahead.append(pool.submit(draw, batch))
+            for part in parts:
+                ahead.append(pool.submit(draw, part))
                 if len(ahead) > at_once:
                     yield ahead.popleft().result()
             while ahead:
