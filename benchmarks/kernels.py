@@ -8,7 +8,6 @@ compiles are left out where torch isn't installed; compiling takes a minute and 
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import importlib.util
 import time
@@ -21,7 +20,7 @@ import cv2
 import numpy as np
 
 from benchmarks.child import EMOTION, SEED
-from benchmarks.record import RESULTS, spread, timed, write
+from benchmarks.record import RESULTS, arguments, spread, timed, write
 from benchmarks.subject import SIDE_PX, portrait_photo
 from engine import Engine
 from engine.backends import open_backend
@@ -183,12 +182,7 @@ def numpy_milliseconds(constants: Arrays, frames: Arrays, expected: Arrays) -> d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--side", type=int, default=SIDE_PX)
-    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=7, side=SIDE_PX, no_compile=False)
     measure(options.runs, options.side, options.results, compiled=not options.no_compile)
 
 

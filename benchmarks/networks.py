@@ -9,7 +9,6 @@ torch compiles takes minutes and comes last.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 from collections.abc import Callable
 from itertools import islice
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.child import EMOTION, SEED
-from benchmarks.record import RESULTS, spread, timed, write
+from benchmarks.record import RESULTS, arguments, spread, timed, write
 from benchmarks.subject import SIDE_PX, portrait_photo
 from engine import Engine
 from engine.backends import open_backend
@@ -121,12 +120,7 @@ def measure(runs: int, side_px: int, results: Path = RESULTS, *, compiled: bool 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--side", type=int, default=SIDE_PX)
-    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=10, side=SIDE_PX, no_compile=False)
     measure(options.runs, options.side, options.results, compiled=not options.no_compile)
 
 

@@ -74,10 +74,11 @@ def commit() -> str:
 
 
 def arguments(description: str | None, **defaults: float | str) -> argparse.Namespace:
-    """What the command line says: an option for each default, of its type, and --results FOLDER."""
+    """What the command line says: an option for each default, of its type or a flag, and --results FOLDER."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+        option: dict[str, Any] = {"action": "store_true"} if default is False else {"type": type(default)}
+        parser.add_argument(f"--{name.replace('_', '-')}", default=default, **option)
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 

@@ -81,6 +81,17 @@ def rectangle_around(
     return Rectangle(x0, y0, max(8, int(np.ceil(x1)) - x0), max(8, int(np.ceil(y1)) - y0))
 
 
+def bounding_rectangle(matte: Floats | NDArray[np.bool_], spare_px: int) -> Rectangle:
+    """The part of a matte that isn't empty, and a margin; all of it if it is."""
+    height, width = matte.shape
+    rows, columns = np.flatnonzero(matte.max(1) > 0), np.flatnonzero(matte.max(0) > 0)
+    if not len(rows):
+        return Rectangle(0, 0, width, height)
+    x0, x1 = max(0, int(columns[0]) - spare_px), min(width, int(columns[-1]) + 1 + spare_px)
+    y0, y1 = max(0, int(rows[0]) - spare_px), min(height, int(rows[-1]) + 1 + spare_px)
+    return Rectangle(x0, y0, x1 - x0, y1 - y0)
+
+
 def signed_distance(polygon: NDArray[np.floating], width: int, height: int) -> Floats:
     """Distance in pixels to a polygon's edge, positive inside -> (height, width)."""
     k = SUPERSAMPLING

@@ -18,7 +18,7 @@ from engine.backends.base import Backend
 from engine.inpaint import Inpainter
 from engine.portrait.earrings import with_earrings
 from engine.portrait.matte import person_matte
-from engine.portrait.patches import Rectangle
+from engine.portrait.patches import Rectangle, bounding_rectangle
 from engine.portrait.portrait import FaceAssets, Portrait, build_portrait, crop_rectangle
 from engine.portrait.stray_hairs import without_stray_hairs
 from engine.segment import Segmenter
@@ -139,17 +139,6 @@ def fading_into(photo: Image, filled: Image, matte: Floats, reach_px: int) -> Im
     near = cv2.blur(cv2.dilate(matte, np.ones((reach_px // 2 | 1,) * 2)), (reach_px // 2 | 1,) * 2)
     share = np.clip(1.5 * np.maximum(near, matte), 0, 1)[..., None]
     return np.asarray(np.rint(photo + share * (filled.astype(np.float32) - photo)), np.uint8)
-
-
-def bounding_rectangle(matte: Floats, spare_px: int) -> Rectangle:
-    """The part of a matte that isn't empty, and a margin; all of it if it is."""
-    height, width = matte.shape
-    rows, columns = np.flatnonzero(matte.max(1) > 0), np.flatnonzero(matte.max(0) > 0)
-    if not len(rows):
-        return Rectangle(0, 0, width, height)
-    x0, x1 = max(0, int(columns[0]) - spare_px), min(width, int(columns[-1]) + 1 + spare_px)
-    y0, y1 = max(0, int(rows[0]) - spare_px), min(height, int(rows[-1]) + 1 + spare_px)
-    return Rectangle(x0, y0, x1 - x0, y1 - y0)
 
 
 def own_share(pose: HeadPose, others: Sequence[HeadPose], rectangle: Rectangle, hair: Floats) -> Floats:

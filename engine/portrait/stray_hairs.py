@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.portrait.patches import Rectangle
+from engine.portrait.patches import bounding_rectangle
 from engine.types import Floats, Image
 
 REACH_CM = 3.0  # from where hair is; less and less from half of that on
@@ -28,7 +30,7 @@ def without_stray_hairs(
     """
     if not hair.any():
         return behind
-    found, near_hair = behind.copy(), box_around(hair, SEEN_CM * px_per_cm)
+    found, near_hair = behind.copy(), bounding_rectangle(hair, math.ceil(SEEN_CM * px_per_cm))
     behind, filled = behind[near_hair.slices], filled[near_hair.slices]
     hidden, hair = hidden[near_hair.slices], hair[near_hair.slices]
     away_cm, from_hair_cm = (distance_cm(~place, px_per_cm) for place in (hidden, hair))
@@ -43,15 +45,6 @@ def without_stray_hairs(
     share *= calmness(outside, px_per_cm)
     found[near_hair.slices] = np.rint(behind + share[..., None] * (outside - behind))
     return found
-
-
-def box_around(mask: NDArray[np.bool_], margin_px: float) -> Rectangle:
-    """The part of a picture that holds a mask (h, w), which isn't empty, and this margin."""
-    (y0, y1), (x0, x1) = (np.flatnonzero(mask.any(axis))[[0, -1]] for axis in (1, 0))
-    margin = int(np.ceil(margin_px))
-    left, upper = max(0, int(x0) - margin), max(0, int(y0) - margin)
-    right, lower = min(mask.shape[1], int(x1) + 1 + margin), min(mask.shape[0], int(y1) + 1 + margin)
-    return Rectangle(left, upper, right - left, lower - upper)
 
 
 def difference(a: Floats | Image, b: Floats | Image) -> Floats:
