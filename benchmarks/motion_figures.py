@@ -16,6 +16,7 @@ EXPRESSION = [i for i, name in enumerate(BLENDSHAPES) if not name.startswith(ALI
 BLINK = BLENDSHAPES.index("eyeBlinkLeft")
 SIDES = [(BLENDSHAPES.index(n), BLENDSHAPES.index(n[:-4] + "Right")) for n in BLENDSHAPES if n.endswith("Left")]
 PARTIAL = 0.95  # a shallower blink doesn't close the eye
+MOST_APART_FRAMES = 15  # that two sides are looked for
 MOVES_AT_ALL = 0.15  # of a blendshape
 SPECTRUM_HZ = (0.4, 4.0)
 
@@ -100,13 +101,16 @@ def onset_ms(motion: Motion) -> float:
 
 
 def side_delays_ms(motion: Motion) -> list[float]:
-    """Between the two sides' ways through half of what they reach."""
+    """By how much one side is ahead of the other: where their changes are most alike."""
     found = []
     for left, right in SIDES:
         tracks = motion.blendshapes[:, left], motion.blendshapes[:, right]
         if left in EXPRESSION and min(track.max() for track in tracks) > 2 * MOVES_AT_ALL:
-            risen = [int((track > 0.5 * track.max()).argmax()) for track in tracks]
-            found.append(1000 * abs(risen[0] - risen[1]) / FPS)
+            changes = [np.diff(track) for track in tracks]
+            middle = changes[1][MOST_APART_FRAMES:-MOST_APART_FRAMES]
+            shifted = np.lib.stride_tricks.sliding_window_view(changes[0], len(middle))
+            alike = shifted @ middle / np.linalg.norm(shifted, axis=1)
+            found.append(1000 * abs(int(alike.argmax()) - MOST_APART_FRAMES) / FPS)
     return found
 
 

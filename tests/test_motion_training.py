@@ -14,10 +14,11 @@ import onnxruntime  # noqa: E402
 
 from engine.mesh import BLENDSHAPES  # noqa: E402
 from export.motion import corpus, score  # noqa: E402
-from export.motion.build import INPUTS, MotionNetwork, example_inputs, export_onnx  # noqa: E402
+from export.motion.build import INPUTS, MotionNetwork, example_inputs, export_onnx, ship  # noqa: E402
 from export.motion.captured import CapturedMotion  # noqa: E402
+from export.motion.correct import Corrector  # noqa: E402
 from export.motion.facts import PERFORMED  # noqa: E402
-from export.motion.network import MotionModel  # noqa: E402
+from export.motion.network import MotionModel, flow  # noqa: E402
 from export.motion.performer import DETAILS, Performer  # noqa: E402
 from export.motion.simulator import Performance, simulate  # noqa: E402
 from export.motion.straighten import Straightener  # noqa: E402
@@ -70,6 +71,7 @@ def test_a_score_says_all_of_a_performance(captured: CapturedMotion) -> None:
         torch.zeros(len(clips), DETAILS, KNOTS),
         torch.ones(len(clips)),
         torch.full((len(clips),), SECONDS),
+        torch.zeros(len(clips)),
     )
     shapes, _, rotation, _, gaze, _ = (track.numpy() for track in found)
     blink = BLENDSHAPES.index("eyeBlinkLeft")
@@ -139,6 +141,16 @@ def test_training_lowers_the_loss_and_goes_on_where_it_was(small_corpus: Path, t
     np.testing.assert_allclose([second.learn() for _ in range(15)], losses[15:], rtol=1e-3)
 
 
+def random_network(corpus_file: Path, spread: float) -> MotionNetwork:
+    with np.load(corpus_file) as stored:
+        scale = score.Scale(stored["axes"], stored["mean"], stored["spread"])
+    torch.manual_seed(0)
+    network = MotionNetwork(MotionModel(), scale).eval()
+    for weight in network.model.parameters():
+        torch.nn.init.normal_(weight, 0, spread)
+    return network
+
+
 def test_straightening_brings_few_steps_to_where_many_go(small_corpus: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -161,14 +173,45 @@ def test_straightening_brings_few_steps_to_where_many_go(small_corpus: Path, tmp
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter has many
+def test_correcting_brings_the_network_to_its_corrected_clips(small_corpus: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    ship(random_network(small_corpus, 0.05), tmp_path)
+    corrector = Corrector(small_corpus, tmp_path / "motion.onnx", tmp_path)
+    noise, asked, told, wanted = corrector.examples(84, torch.arange(12), torch.Generator().manual_seed(0))
+
+    def missed(network: MotionNetwork) -> float:
+        with torch.no_grad():
+            return float((flow(network.model.field, noise, asked, told, network.steps) - wanted).square().mean())
+
+    before = missed(corrector.corrected())
+    for _ in range(40):
+        corrector.learn()
+    assert missed(corrector.corrected()) < 0.95 * before
+    corrector.save()
+    again = Corrector(small_corpus, tmp_path / "motion.onnx", tmp_path)
+    assert again.step == 40
+    assert missed(again.corrected()) == missed(corrector.corrected())
+
+
+def test_one_side_of_a_face_is_later_than_the_other() -> None:
+    """By as much as is asked, and otherwise the same; what has no side isn't."""
+    performer = Performer(score.Scale(np.eye(26, 52), np.zeros(score.CHANNELS), np.ones(score.CHANNELS)))
+    bell = torch.exp(-0.5 * ((torch.arange(KNOTS) - 30) / 3.0) ** 2)
+    late = torch.tensor([[0.0, 0.75, 1.5]])
+    found = performer.delayed(bell.expand(1, 3, KNOTS), late)[0]
+    frames = torch.arange(found.shape[1])
+    torch.testing.assert_close(found[0], performer.splined(bell[None, None])[0, 0])
+    for track, knots in zip(found, late[0], strict=True):
+        assert float((track * frames).sum() / track.sum()) == pytest.approx(4 * (29 + float(knots)), abs=0.01)
+    left = BLENDSHAPES.index("browDownLeft")
+    assert performer.sides[left] == 1 and performer.sides[left + 1] == -1
+    assert performer.sides[BLENDSHAPES.index("jawOpen")] == 0
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's exporter has many
 def test_the_exported_graph_is_the_network(small_corpus: Path, tmp_path: Path) -> None:
     """For other numbers of faces and knots than it was exported with."""
-    with np.load(small_corpus) as stored:
-        scale = score.Scale(stored["axes"], stored["mean"], stored["spread"])
-    torch.manual_seed(0)
-    network = MotionNetwork(MotionModel(), scale).eval()
-    for weight in network.model.parameters():
-        torch.nn.init.normal_(weight, 0, 0.02)
+    network = random_network(small_corpus, 0.02)
     export_onnx(network, tmp_path / "motion.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "motion.onnx", providers=["CPUExecutionProvider"])
     for faces, knots in ((1, 36), (3, 64)):

@@ -19,7 +19,7 @@ from export.motion.blinks import CHANCES, draw_blinks
 from export.motion.network import MotionModel, flow
 from export.motion.performer import DETAILS, Performer, within_quiet_ends
 from export.motion.score import CHANNELS, KNOT_FPS, SHAPE_CHANNELS, Scale
-from export.motion.style import STYLE_SIZE
+from export.motion.style import LEAD, LEAD_SECONDS, MOST_UNUSUAL, STYLE_SIZE
 from export.motion.train import about
 from export.onnx_file import save, store_as_half, tidy
 
@@ -64,7 +64,8 @@ class MotionNetwork(nn.Module):
         odds = self.model.blinks(score, wishes, style) + self.calmer
         blinks = draw_blinks(odds, chances, within_quiet_ends(time[0], seconds))
         asked = (emotions.flatten(1).amax(1) > 0).to(noise.dtype)  # a neutral face keeps the photo's expression
-        tracks: list[Tensor] = self.performer(score, blinks, details, intensity * asked, seconds)
+        lead = LEAD_SECONDS * style[:, LEAD].clamp(-MOST_UNUSUAL, MOST_UNUSUAL)
+        tracks: list[Tensor] = self.performer(score, blinks, details, intensity * asked, seconds, lead)
         return tracks
 
 
@@ -108,23 +109,28 @@ def export_onnx(network: MotionNetwork, path: Path) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, default=Path("engine/weights"))
-    options = parser.parse_args()
-    path = options.weights / "motion.onnx"
-    export_onnx(load(options.corpus, options.checkpoint), path)
+def ship(network: MotionNetwork, weights: Path) -> None:
+    """Writes motion.onnx and its row of the manifest."""
+    path = weights / "motion.onnx"
+    export_onnx(network, path)
     save(store_as_half(tidy(onnx.load(path)), lossless_only=False), path)
     write_manifest_row(
-        options.weights,
+        weights,
         file="motion.onnx",
         network="motion generator: flow matching over time, and the layer that plays its scores",
         source="this project, export/motion",
         licence="Apache-2.0",
         training_data="clips simulated from published figures; statistics of Live Link Face curves by alex_rom (MIT)",
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=Path("engine/weights"))
+    options = parser.parse_args()
+    ship(load(options.corpus, options.checkpoint), options.weights)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,13 @@ def simulated_motions(emotion: str, clips: int, seconds: float, captured: Path) 
     rng = np.random.default_rng(1)
     knots = knots_for(seconds)
     steps = [(0.0, {} if emotion == "neutral" else {emotion: 1.0})]
-    scores, blinks = [], []
+    scores, blinks, leads = [], [], []
     for _ in range(clips):
         style = Style.of(rng.normal(size=STYLE_SIZE), np.zeros(52))
         played = simulate(steps, seconds, frames_of(knots), style, np.zeros(3), captured_in(captured), rng)
         scores.append(written(played, fit_matrix(knots)))
         blinks.append(blink_events(played, knots))
+        leads.append(style.left_lead_seconds)
     scale = Scale.of(np.concatenate([shapes for shapes, _ in scores]), np.concatenate([others for _, others in scores]))
     standard = np.stack([scale.standard(shapes, others) for shapes, others in scores])
     with torch.inference_mode():
@@ -42,6 +43,7 @@ def simulated_motions(emotion: str, clips: int, seconds: float, captured: Path) 
             torch.randn(clips, DETAILS, knots, generator=torch.Generator().manual_seed(1)),
             torch.ones(clips),
             torch.full((clips,), seconds),
+            torch.tensor(leads, dtype=torch.float32),
         )
     frames = round(seconds * FPS)
     return [Motion(*(track[i, :frames].numpy() for track in tracks)) for i in range(clips)]

@@ -30,6 +30,7 @@ BLINK_SD_LIMIT = 1.9
 JUMP_SEEN, JUMP_APART_KNOTS = 0.45, 2
 QUIET_START_SECONDS, QUIET_END_SECONDS = 0.36, 0.26  # no event starts there
 START_SECONDS = 0.12  # in which what is left of a track's first value is given up
+LATEST_KNOTS = 2  # how many knots later than the other a side of the face may be
 LID_PER_GAZE_DEG = 1 / 28  # lids follow eyes that look down or up
 SHOULDER_GAIN, SHOULDER_LAG_SECONDS = 0.18, 0.12
 LARGEST_GAZE_DEG = (10.0, 7.0)
@@ -58,15 +59,17 @@ class Performer(nn.Module):
         blinking = torch.zeros(len(BLENDSHAPES))
         blinking[index("eyeBlinkLeft", "eyeBlinkRight")] = 1
         self.register_buffer("blinking", blinking)
+        sides = [float(name.endswith("Left")) - float(name.endswith("Right")) for name in BLENDSHAPES]
+        self.register_buffer("sides", torch.tensor(sides))
 
     def forward(
-        self, score: Tensor, blinks: Tensor, details: Tensor, strength: Tensor, seconds: Tensor
+        self, score: Tensor, blinks: Tensor, details: Tensor, strength: Tensor, seconds: Tensor, lead: Tensor
     ) -> list[Tensor]:
         """Plays F scores.
 
         blinks (F, 3, K) as in `blink_events`, details (F, 3, K) standard normal, strength (F,) of what follows the
-        intensity, seconds (F,) -> blendshapes (F, T, 52), release (F, T), rotation_deg (F, T, 3), shift_cm (F, T, 3),
-        gaze_deg (F, T, 4), body_cm (F, T, 3), with T = 4 (K - 3).
+        intensity, seconds (F,), lead (F,) seconds by which the left side is ahead -> blendshapes (F, T, 52), release
+        (F, T), rotation_deg (F, T, 3), shift_cm (F, T, 3), gaze_deg (F, T, 4), body_cm (F, T, 3), with T = 4 (K - 3).
         """
         values = score * self.spread + self.mean
         shapes, posed, resting, gaze, jumps = values.split([SHAPE_CHANNELS, POSED, RESTING, GAZE, 1], 1)
@@ -75,8 +78,9 @@ class Performer(nn.Module):
         within = within_quiet_ends(time, seconds)
         much = strength[:, None, None]
         lowered = torch.cat([torch.zeros_like(posed[:, 5:]), posed[:, 5:]], 1)  # eyes only ever move by jumping
-        smooth = torch.cat([self.axes.t() @ shapes, posed[:, :5], self.accumulated(resting)], 1)
-        tracks = from_rest(self.splined(smooth)).transpose(1, 2)
+        expressed = self.delayed(self.axes.t() @ shapes, F.relu(-KNOT_FPS * lead[:, None] * self.sides))
+        smooth = self.splined(torch.cat([posed[:, :5], self.accumulated(resting)], 1))
+        tracks = from_rest(torch.cat([expressed, smooth], 1)).transpose(1, 2)
         shapes, posed, resting = tracks.split([len(BLENDSHAPES), POSED - 1, RESTING], 2)
         posed_rotation = much * posed[..., 1:4]
         look = self.saccades(gaze + much * lowered, jumps[:, 0] * within, time)
@@ -106,6 +110,17 @@ class Performer(nn.Module):
         count = coefficients.shape[2] - EXTRA_KNOTS
         near = torch.stack([coefficients[:, :, i : i + count] for i in range(4)], 3)
         return (near @ self.taps.t()).flatten(2)
+
+    def delayed(self, coefficients: Tensor, late: Tensor) -> Tensor:
+        """As `splined`, but each channel as many knots later as `late` (F, C) says, up to `LATEST_KNOTS`."""
+        count = coefficients.shape[2] - EXTRA_KNOTS
+        padded = F.pad(coefficients, (LATEST_KNOTS, 0), mode="replicate")
+        near = torch.stack([padded[:, :, i : i + count] for i in range(4 + LATEST_KNOTS)], 3)
+        phase = torch.arange(FRAMES_PER_KNOT, dtype=late.dtype) / FRAMES_PER_KNOT
+        place = torch.arange(4 + LATEST_KNOTS, dtype=late.dtype) - LATEST_KNOTS - 1
+        away = (phase[None] - place[:, None] - late[:, :, None, None]).abs()  # of each phase from each coefficient
+        taps = (F.relu(2 - away) ** 3 - 4 * F.relu(1 - away) ** 3) / 6
+        return (near @ taps).flatten(2)
 
     def saccades(self, gaze: Tensor, jumps: Tensor, time: Tensor) -> Tensor:
         """(F, T, 2): gaze levels (F, 2, K) hold still between jumps; the main sequence says how fast those are."""

@@ -24,7 +24,6 @@ from export.motion.style import Style
 
 INDEX = {name: i for i, name in enumerate(BLENDSHAPES)}
 UNIT_DELAY_SECONDS = (-0.03, 0.10)
-LARGEST_SIDE_DELAY_SECONDS = 0.10
 COMPANION_SHARE = (0.05, 0.35)  # of what the captured face would show; people differ
 LARGEST_COMPANION = 0.25
 # What tells emotions apart comes only where an emotion has it: the captured face smiled while it sneered.
@@ -111,20 +110,16 @@ def expression(
 
 
 def add_unit(shapes: Floats, unit: Unit, course: Course, t: Floats, style: Style, rng: np.random.Generator) -> None:
-    """Adds one muscle's course to the blendshapes; its two sides are never quite together."""
+    """Adds one muscle's course to the blendshapes; its two sides are never quite as strong."""
     gain = style.expressivity * float(np.exp(rng.normal(0, 0.08)))
     timing = course.varied(float(rng.uniform(*UNIT_DELAY_SECONDS)), float(np.exp(rng.normal(0, 0.15))), rng)
-    lead = np.clip(
-        style.left_lead_seconds + rng.normal(0, 0.02), -LARGEST_SIDE_DELAY_SECONDS, LARGEST_SIDE_DELAY_SECONDS
-    )
     more = float(np.clip(style.left_more + rng.normal(0, 0.03), -0.12, 0.15))
     for name, weight in unit.weights.items():
         if name in INDEX:
             shapes[:, INDEX[name]] += gain * weight * course(t, timing)
             continue
         for side, sign in (("Left", 1), ("Right", -1)):
-            late = max(0.0, -sign * float(lead))
-            shapes[:, INDEX[name + side]] += gain * weight * (1 + sign * more) * course(t - late, timing)
+            shapes[:, INDEX[name + side]] += gain * weight * (1 + sign * more) * course(t, timing)
 
 
 def with_wavering(shapes: Floats, captured: CapturedMotion, rng: np.random.Generator) -> Floats:

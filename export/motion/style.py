@@ -11,6 +11,8 @@ from engine.mesh import BLENDSHAPES
 from engine.types import Floats
 
 STYLE_SIZE = 10
+MOST_UNUSUAL = 2.2  # standard deviations
+LEAD, LEAD_SECONDS = 3, 0.028  # which number says by how much the left side is ahead, and its standard deviation
 SIDES = tuple(
     (BLENDSHAPES.index(f"{name}Left"), BLENDSHAPES.index(f"{name}Right")) for name in ("mouthSmile", "browOuterUp")
 )
@@ -24,7 +26,7 @@ class Style:
     slowness: float  # of everything
     expressivity: float
     left_more: float  # share by which the left side moves further
-    left_lead_seconds: float
+    left_lead_seconds: float  # played by the network's last layer, not written into scores
     head_mobility: float
     turn: float  # which way the head likes to turn, about -1 to 1
     tilt: float
@@ -35,14 +37,14 @@ class Style:
     @classmethod
     def of(cls, z: Floats, own: Floats) -> Style:
         """z (10,), own (52,): the photo's readings. A lopsided smile stays one; a strong expression is left slowly."""
-        z = np.clip(z, -2.2, 2.2)
+        z = np.clip(z, -MOST_UNUSUAL, MOST_UNUSUAL)
         shown = float(np.clip(own[list(EXPRESSIVE)].sum() / 4, 0, 1))
         lopsided = float(np.clip(np.mean([own[left] - own[right] for left, right in SIDES]), -0.3, 0.3))
         return cls(
             slowness=float(np.exp(0.14 * z[0])) * (1 + 0.25 * shown),
             expressivity=float(np.exp(0.09 * z[1])),
             left_more=float(0.03 + 0.04 * z[2] + 0.25 * lopsided),
-            left_lead_seconds=float(0.025 * z[3]),
+            left_lead_seconds=float(LEAD_SECONDS * z[LEAD]),
             head_mobility=float(np.exp(0.25 * z[4])),
             turn=float(np.tanh(z[5])),
             tilt=float(np.tanh(z[6])),
