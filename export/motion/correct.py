@@ -27,9 +27,9 @@ from export.motion.corpus import LENGTHS_KNOTS, NAMES
 from export.motion.network import flow
 from export.motion.score import CHANNELS, SHAPE_CHANNELS
 from export.motion.straighten import wishes
+from export.motion.style import LEISURE, SLOWNESS
 from export.motion.train import read_corpus, save_checkpoint
 
-SLOWNESS, LEISURE = 0, 9  # places in a style
 QUICKER = {SLOWNESS: 1.2, LEISURE: 1.0}  # standard deviations of people
 WIDER = {"joy": 1.05, "fear": 1.09, "anger": 1.1, "sadness": 0.97, "disgust": 1.07, "surprise": 1.14}
 SLOW_KNOTS = 9  # what is slower is enlarged: faster changes have their size

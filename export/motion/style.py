@@ -12,7 +12,8 @@ from engine.types import Floats
 
 STYLE_SIZE = 10
 MOST_UNUSUAL = 2.2  # standard deviations
-LEAD, LEAD_SECONDS = 3, 0.028  # which number says by how much the left side is ahead, and its standard deviation
+SLOWNESS, LEAD, LEISURE = 0, 3, 9  # which of the numbers says what
+LEAD_SECONDS = 0.028  # standard deviation over people
 SIDES = tuple(
     (BLENDSHAPES.index(f"{name}Left"), BLENDSHAPES.index(f"{name}Right")) for name in ("mouthSmile", "browOuterUp")
 )
@@ -41,7 +42,7 @@ class Style:
         shown = float(np.clip(own[list(EXPRESSIVE)].sum() / 4, 0, 1))
         lopsided = float(np.clip(np.mean([own[left] - own[right] for left, right in SIDES]), -0.3, 0.3))
         return cls(
-            slowness=float(np.exp(0.14 * z[0])) * (1 + 0.25 * shown),
+            slowness=float(np.exp(0.14 * z[SLOWNESS])) * (1 + 0.25 * shown),
             expressivity=float(np.exp(0.09 * z[1])),
             left_more=float(0.03 + 0.04 * z[2] + 0.25 * lopsided),
             left_lead_seconds=float(LEAD_SECONDS * z[LEAD]),
@@ -50,5 +51,5 @@ class Style:
             tilt=float(np.tanh(z[6])),
             restlessness=float(np.exp(0.12 * z[7])),
             reaction=float(ndtr(z[8])),
-            leisure=float(ndtr(z[9])),
+            leisure=float(ndtr(z[LEISURE])),
         )
