@@ -16,7 +16,7 @@ from engine.mesh import BLENDSHAPES  # noqa: E402
 from export.motion import corpus, score  # noqa: E402
 from export.motion.build import INPUTS, MotionNetwork, example_inputs, export_onnx, ship  # noqa: E402
 from export.motion.captured import CapturedMotion  # noqa: E402
-from export.motion.correct import Corrector  # noqa: E402
+from export.motion.correct import ALIKE, WIDER, Corrector, enlarged  # noqa: E402
 from export.motion.facts import PERFORMED  # noqa: E402
 from export.motion.network import MotionModel, flow  # noqa: E402
 from export.motion.performer import DETAILS, Performer  # noqa: E402
@@ -191,6 +191,19 @@ def test_correcting_brings_the_network_to_its_corrected_clips(small_corpus: Path
     again = Corrector(small_corpus, tmp_path / "motion.onnx", tmp_path)
     assert again.step == 40
     assert missed(again.corrected()) == missed(corrector.corrected())
+
+
+def test_clips_of_one_wish_are_brought_apart_and_keep_their_mean() -> None:
+    """What is slow in their shapes, as far as the emotion says; everything else stays."""
+    asked = torch.zeros(2 * ALIKE, 9, KNOTS)
+    asked[ALIKE:, corpus.NAMES.index("surprise")] = 1  # the first are neutral
+    levels = torch.arange(2.0 * ALIKE)[:, None, None].expand(-1, score.CHANNELS, KNOTS)
+    found = enlarged(levels, asked)
+    shapes, before = found[:, : score.SHAPE_CHANNELS, 0], levels[:, : score.SHAPE_CHANNELS, 0]
+    torch.testing.assert_close(found[:ALIKE], levels[:ALIKE])
+    torch.testing.assert_close(found[:, score.SHAPE_CHANNELS :], levels[:, score.SHAPE_CHANNELS :])
+    torch.testing.assert_close(shapes[ALIKE:].mean(0), before[ALIKE:].mean(0))
+    torch.testing.assert_close(shapes[ALIKE:].std(0), WIDER["surprise"] * before[ALIKE:].std(0))
 
 
 def test_one_side_of_a_face_is_later_than_the_other() -> None:

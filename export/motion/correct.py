@@ -5,8 +5,8 @@
 The flow averages a little: expressions come more slowly than it was told, and seeds are nearer to each other (`python
 -m benchmarks.motion`). Both can be undone from outside: it is told of quicker people, and what makes one of its clips
 differ from others that were asked the same is enlarged. The network learns to give, from the same noise, clips that
-were made so. Takes from the corpus only what was asked. Writes checkpoint.pt, from which it goes on when started
-again, and motion.onnx with its row of a manifest.
+were made so. It has to be done once, to a network that wasn't corrected yet. Takes from the corpus only what was
+asked. Writes checkpoint.pt, from which it goes on when started again, and motion.onnx with its row of a manifest.
 """
 
 from __future__ import annotations
