@@ -5,15 +5,18 @@ Both are completed where lids hide them. Over them, while nothing moves, lie the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.portrait import topology as top
 from engine.portrait.patches import Rectangle
 from engine.types import Floats, Image
 
+IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
 RIM_PX = 2.0  # along the lids the photo is a mixture of eye and lashes
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,7 @@ from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
-from engine.portrait.eyes import eyeball_textures, iris_of
+from engine.portrait.eyes import IRISES, eyeball_textures, iris_of
 from engine.portrait.far_side import shared_motion
 from engine.portrait.folds import fold_map, fold_regions
 from engine.portrait.glasses import Glasses, take_off
@@ -38,6 +37,7 @@ from engine.portrait.patches import (
 )
 from engine.portrait.skin import Skin
 from engine.portrait.toning import Toning
+from engine.portrait.white import eye_white, skin_tone, white_of_light
 from engine.types import FaceMesh, Floats, Image
 
 BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
@@ -47,7 +47,6 @@ CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
 LIP_SEARCH_CM = 0.22
 EDGE_SOFTNESS_CM = 0.045
 LASH_CM = 0.06  # the upper lid's edge lies this much below the mesh's points: lashes go with the lid
-IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def build_portrait(
         "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
     skin, toning = skin_tone(crop_image, mesh_px), Toning.of(crop_image)
-    white = white_of_light(skin)
+    white = white_of_light(skin, eye_white(crop_image, mesh_px))
     lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
     mouth_px = placed_vertices(assets.mouth, pose, lips_px, mouth_width_cm(shape))
     patches = {}
@@ -204,21 +203,6 @@ def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rec
         lower = end_of_lower_lip(image, upper, lower, px_per_cm)
         upper = upper - bow * [0, MESH_EDGE_CM * px_per_cm]
     return skin_alphas(upper.astype(np.float32), lower.astype(np.float32), rectangle, softness)
-
-
-def skin_tone(image: Image, mesh_px: Floats) -> Floats:
-    """Of the cheeks (3,), 0-255."""
-    cheeks = mesh_px[[50, 280, 117, 346, 205, 425], :2]
-    soft = cv2.GaussianBlur(image, (0, 0), 2)
-    x, y = cheeks[:, None, 0], cheeks[:, None, 1]
-    found = cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(np.maximum(np.median(found.reshape(-1, 3).astype(np.float32), axis=0), 1), np.float32)
-
-
-def white_of_light(skin: Floats) -> Floats:
-    """What white looks like in the photo's light (3,), 0-255: from the tone of skin, less its own colour."""
-    bright = np.clip(1.15 * skin.max(), min(70, 2 * skin.max()), 235)  # dark skin, or in photos that are dark, of any
-    return np.asarray(bright * (0.6 + 0.4 * skin / skin.max()), np.float32)
 
 
 def lip_line_cm(shape: FaceShape) -> Floats:

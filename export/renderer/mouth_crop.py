@@ -18,9 +18,8 @@ from engine.portrait.portrait import (
     FaceAssets,
     lip_line_cm,
     mouth_width_cm,
-    skin_tone,
-    white_of_light,
 )
+from engine.portrait.white import eye_white, skin_tone, white_of_light
 from engine.render.drive import CHIN, JAW_PER_CHIN
 from engine.types import FaceMesh, Floats, HeadPose, Image
 from export.renderer.frame import LIP_LINE_Y, MARGIN_PX, PX_PER_CM, STORED_HEIGHT, STORED_WIDTH
@@ -38,6 +37,7 @@ class MouthView:
     pose: HeadPose  # likewise; its scale is PX_PER_CM
     shape: FaceShape
     photo_px_per_cm: float
+    white: Floats  # (3,) what white looks like in the photo's light, 0-255
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def view_of_mouth(photo: Image, mesh: FaceMesh, assets: FaceAssets) -> MouthView
     def moved(points: Floats) -> Floats:
         return (zoom * points @ turn.T + place).astype(np.float32)
 
+    white = white_of_light(skin_tone(photo, mesh.points_px), eye_white(photo, mesh.points_px))
     matrix = np.concatenate([zoom * turn[:2, :2], place[:2, None]], 1)
     if zoom < 1:  # a photo that is made smaller would alias
         photo = cv2.GaussianBlur(photo, (0, 0), 0.5 * np.sqrt(1 / zoom**2 - 1) + 1e-3)
@@ -73,7 +74,8 @@ def view_of_mouth(photo: Image, mesh: FaceMesh, assets: FaceAssets) -> MouthView
         photo, matrix, (STORED.width, STORED.height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     pose = HeadPose((turn @ mesh.pose.rotation).astype(np.float32), PX_PER_CM, moved(mesh.pose.origin_px))
-    return MouthView(upright.astype(np.uint8), moved(mesh.points_px), pose, shape, float(mesh.pose.scale_px))
+    places, px_per_cm = moved(mesh.points_px), float(mesh.pose.scale_px)
+    return MouthView(upright.astype(np.uint8), places, pose, shape, px_per_cm, white)
 
 
 def lips_apart(view: MouthView) -> Floats:
@@ -90,8 +92,7 @@ def drawn_mouth(view: MouthView, assets: FaceAssets) -> DrawnMouth:
     mesh = assets.mouth
     lips_px = view.pose.origin_px + PX_PER_CM * view.pose.rotation @ lip_line_cm(view.shape)
     vertices = placed_vertices(mesh, view.pose, lips_px, mouth_width_cm(view.shape))
-    white = white_of_light(skin_tone(view.photo, view.mesh_px))
-    colours = shaded(mesh, vertices, PX_PER_CM) * white
+    colours = shaded(mesh, vertices, PX_PER_CM) * view.white
     teeth = np.repeat(mesh.is_tooth[:, None].astype(np.float32), 3, 1)
     jaw_px = -PX_PER_CM * view.pose.rotation @ (JAW_PER_CHIN * view.shape.release_cm[CHIN])
     opened = (vertices + jaw_px).astype(np.float32)
@@ -103,4 +104,6 @@ def drawn_mouth(view: MouthView, assets: FaceAssets) -> DrawnMouth:
         share = rasterise(places, teeth, triangles, STORED)[..., :1]
         return np.concatenate([rasterise(places, colours, triangles, STORED), share], 2)
 
-    return DrawnMouth(lips_apart(view), layer(vertices, upper), layer(opened, lower), (DARK * white).astype(np.float32))
+    return DrawnMouth(
+        lips_apart(view), layer(vertices, upper), layer(opened, lower), (DARK * view.white).astype(np.float32)
+    )
