@@ -14,7 +14,7 @@ from engine.backends import Runner
 from engine.composite import render_frames
 from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
-from engine.portrait.mouth import MouthInterior, shaded, throat, tongue_share
+from engine.portrait.mouth import MouthInterior, shaded, throat, tilted, tongue_share, without_facets
 from engine.portrait.mouth_frame import HEIGHT, PX_PER_CM, WIDTH, MouthFrame
 from engine.portrait.own_teeth import LEAST_CM, RIM_CM, continued, own_teeth, tone
 from engine.portrait.patches import Rectangle
@@ -268,9 +268,51 @@ def test_a_head_that_looks_aside_shows_its_farther_cheek() -> None:
 def test_back_teeth_and_gums_do_not_stand_out_darker_than_the_throat() -> None:
     """They fade into what is behind them, which is lighter at the cheeks, and don't hang there like a black curtain."""
     behind, lower, upper, _ = one().scene.portraits[0].constants["mouth_textures"]
+    dark = np.broadcast_to(behind[:, :1], behind.shape)  # above the tongue
     for drawn in (lower, upper):
         solid = cv2.erode((drawn[3] > 0.99).astype(np.uint8), np.ones((3, 3))) > 0
-        assert (drawn[:3, solid].sum(0) - behind[:3, solid].sum(0)).min() > -6
+        assert (drawn[:3, solid].sum(0) - dark[:3, solid].sum(0)).min() > -6
+
+
+def test_the_tongue_lies_inside_the_teeth() -> None:
+    mesh = MouthInterior.load(bundle().path("mouth_interior.npz"))
+    tongue = mesh.vertices_cm[tongue_share(mesh) == 1]
+    teeth = mesh.vertices_cm[mesh.is_tooth & mesh.is_lower]
+    assert np.abs(tongue[:, 0]).max() < np.abs(teeth[:, 0]).max()
+    for x, _, z in tongue:
+        beside = teeth[np.abs(np.abs(teeth[:, 0]) - abs(x)) < 0.25]
+        assert z > beside[:, 2].min()
+
+
+def test_an_open_jaw_is_turned_about_its_front_teeth() -> None:
+    jaw, teeth = np.array([[0, 1.0, -4], [1, 1, -2]]), np.array([[0, 1.0, -4], [0, 2, -4.2]])
+    edge, back = tilted(jaw, teeth, np.radians([10.0, 10]))
+    np.testing.assert_allclose(edge, [0, 1, -4], atol=0.05)
+    assert back[0] == 1
+    assert back[1] == pytest.approx(1 - 2.2 * np.sin(np.radians(10)), abs=0.05)
+
+
+def test_the_tongue_comes_up_and_into_the_light_as_the_mouth_opens() -> None:
+    portrait = one().scene.portraits[0]
+    inputs = frame_inputs(portrait, motion(6, jawOpen=np.linspace(0, 1, 6)))
+    tongue, teeth = inputs["mouth_affine"][:, 0, 1, 2], inputs["mouth_affine"][:, 1, 1, 2]  # what is seen at one row
+    assert (np.diff(tongue - teeth) > 0).all()
+    light = inputs["mouth_opacity"][:, 0]
+    assert light[0] < 0.5
+    assert light[-1] == 1
+    assert (np.diff(light) >= 0).all()
+
+
+def test_colours_go_over_into_each_other_inside_an_outline_that_stays() -> None:
+    faceted = np.zeros((40, 60, 4), np.float32)
+    faceted[10:30, 10:30], faceted[10:30, 30:50] = (100, 50, 40, 1), (140, 50, 40, 1)
+    soft = without_facets(faceted, 3.0)
+    np.testing.assert_array_equal(soft[..., 3], faceted[..., 3])
+    np.testing.assert_allclose(soft[10:30, 10:50, 1:3], faceted[10:30, 10:50, 1:3], rtol=1e-4)
+    red = soft[20, 10:50, 0]
+    assert red[0] == pytest.approx(100, abs=1)
+    assert red[-1] == pytest.approx(140, abs=1)
+    assert np.abs(np.diff(red)).max() < 8
 
 
 def gap(height_cm: float, px_per_cm: float = 20.0) -> np.ndarray:

@@ -25,12 +25,18 @@ MOLARS_CM = 3.0  # behind the front teeth; in the dark there
 CANONICAL_MOUTH_CM = 4.91
 UPPER_TEETH_LENGTH = 1.3  # the mesh's gums come down far; most smiles show none
 TEETH_BELOW_LIP_LINE_CM = 0.15  # more than in the mesh: parted lips usually show the upper teeth's edge
+TEETH_TILT_DEG, TONGUE_TILT_DEG = 6.0, 14.0  # of the lower jaw, half and wide open: closed, it is out of sight
+TONGUE_LIFT_CM = 0.25
+TONGUE_SOFT_CM = 0.15
+GROOVE, GROOVE_CM = 0.1, 0.2  # the tongue is this much darker along its middle
 BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
 DEPTH_SHADE = 0.2  # teeth and gums are this much darker where all around is skin
+TONGUE_SHADE = 0.5  # likewise the tongue
 SHADE_PX = 9  # of the square in which the warp looks for skin
-TOOTH, GUM, TONGUE = np.array([0.93, 0.90, 0.83]), np.array([0.52, 0.25, 0.24]), np.array([0.80, 0.47, 0.46])
-TONGUE_HALF_CM, TONGUE_BEHIND_CM = 2.0, 0.7  # how wide it is to each side, how far behind the front teeth it begins
-TONGUE_FADES_CM = (1.3, 3.7)  # behind the front teeth, into the dark
+TOOTH, LOWER_TOOTH = np.array([0.93, 0.90, 0.83]), np.array([0.97, 0.95, 0.90])  # of which the network draws hardly any
+GUM, TONGUE = np.array([0.52, 0.25, 0.24]), np.array([0.80, 0.46, 0.50])
+INSIDE_TEETH_CM, GUMS_CM = 0.15, 0.1  # of the arch of the lower teeth begins the tongue; over which gums lead to it
+TONGUE_FADES_CM = (1.6, 4.2)  # behind the front teeth, into the dark
 DARK, DEEP, CHEEKS_CM = np.array([0.20, 0.07, 0.06]), 0.45, 2.4  # of the throat, and what of it is left in the middle
 FAR_CHEEK, FAR_CHEEK_CM = np.array([0.42, 0.17, 0.15]), 1.6  # what is seen beside the teeth of a head that looks aside
 
@@ -83,17 +89,24 @@ def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats
     fading = np.clip((TONGUE_FADES_CM[1] - depth_cm) / np.ptp(TONGUE_FADES_CM), 0, 1)
     behind_cm = np.clip(depth_cm - 0.6, 0, None)
     reach = (1 - tongue) * 0.5 ** (behind_cm / 1.5) + tongue * fading * 0.5 ** (behind_cm / 4)
+    groove = GROOVE * np.exp(-((mesh.vertices_cm[:, 0] / GROOVE_CM) ** 2))
+    reach *= 1 - groove * tongue
     blush = 1 + (BLUSH - 1) * (1 - 0.5 * tongue[:, None])
-    albedo = np.where(mesh.is_tooth[:, None], TOOTH, GUM + tongue[:, None] * (TONGUE - GUM))
+    tooth = np.where(mesh.is_lower[:, None], LOWER_TOOTH, TOOTH)
+    albedo = np.where(mesh.is_tooth[:, None], tooth, GUM + tongue[:, None] * (TONGUE - GUM))
     bright = (0.72 + 0.33 * diffuse)[:, None] * albedo + np.where(mesh.is_tooth, 0.10, 0.05)[:, None] * gloss[:, None]
     return np.asarray(bright * reach[:, None] ** blush, np.float32)
 
 
 def tongue_share(mesh: MouthInterior) -> Floats:
-    """1 where a vertex (V,) is the tongue's, 0 elsewhere; gums lead over into it."""
-    beside = np.clip((TONGUE_HALF_CM - np.abs(mesh.vertices_cm[:, 0])) / 0.5, 0, 1)
-    behind = np.clip((mesh.vertices_cm[:, 2] - mesh.vertices_cm[mesh.is_tooth, 2].min() - TONGUE_BEHIND_CM) / 0.4, 0, 1)
-    return np.asarray(np.where(mesh.is_lower & ~mesh.is_tooth, beside * behind, 0), np.float32)
+    """1 where a vertex (V,) is the tongue's, inside the arch of the teeth, 0 elsewhere; gums lead over into it."""
+    teeth = mesh.vertices_cm[mesh.is_tooth & mesh.is_lower]
+    arch = np.polynomial.Polynomial.fit(np.abs(teeth[:, 0]), teeth[:, 2], 3)
+    across, depth = np.abs(mesh.vertices_cm[:, 0]), mesh.vertices_cm[:, 2]
+    inside_cm = (depth - arch(across)) / np.hypot(1, arch.deriv()(across))
+    beside = (arch.domain[1] - across) / GUMS_CM
+    inside = np.minimum((inside_cm - INSIDE_TEETH_CM) / GUMS_CM, beside)
+    return np.asarray(np.where(mesh.is_lower & ~mesh.is_tooth, np.clip(inside, 0, 1), 0), np.float32)
 
 
 def rasterise(vertices_px: Floats, colours: Floats, triangles: NDArray[np.int64], rectangle: Rectangle) -> Floats:
@@ -109,6 +122,12 @@ def rasterise(vertices_px: Floats, colours: Floats, triangles: NDArray[np.int64]
     return np.asarray(cv2.resize(canvas, (rectangle.width, rectangle.height), interpolation=cv2.INTER_AREA), np.float32)
 
 
+def without_facets(layer: Floats, softness_px: float) -> Floats:
+    """A layer (h, w, 4), premultiplied, of triangles of one colour each, whose colours go over into each other."""
+    soft = np.asarray(cv2.GaussianBlur(layer, (0, 0), softness_px), np.float32)
+    return np.concatenate([soft[..., :3] / np.maximum(soft[..., 3:], 1e-6) * layer[..., 3:], layer[..., 3:]], 2)
+
+
 def placed_vertices(mesh: MouthInterior, pose: HeadPose, lip_line_px: Floats, width_cm: float) -> Floats:
     """The mesh (V, 3) in pixels at the pose of the photo's head, jaw closed.
 
@@ -119,7 +138,20 @@ def placed_vertices(mesh: MouthInterior, pose: HeadPose, lip_line_px: Floats, wi
     edge = shape[mesh.is_tooth & ~mesh.is_lower, 1].max()
     upper_y = shape[~mesh.is_lower, 1]
     shape[~mesh.is_lower, 1] = edge + UPPER_TEETH_LENGTH * (upper_y - edge) + TEETH_BELOW_LIP_LINE_CM
+    tongue = tongue_share(mesh)
+    shape[:, 1] -= TONGUE_LIFT_CM * tongue
+    tilt_deg = np.where(mesh.is_lower, TEETH_TILT_DEG + (TONGUE_TILT_DEG - TEETH_TILT_DEG) * tongue, 0)
+    shape = tilted(shape, shape[mesh.is_tooth & mesh.is_lower], np.radians(tilt_deg))
     return np.asarray(lip_line_px + pose.scale_px * shape @ pose.rotation.T, np.float32)
+
+
+def tilted(shape_cm: Floats, teeth_cm: Floats, angles: Floats) -> Floats:
+    """Points (n, 3) of the lower jaw turned by angles (n,) as an open one is, about the edge of its front teeth."""
+    front = teeth_cm[teeth_cm[:, 2] < teeth_cm[:, 2].min() + 0.5]
+    x, y, z = (shape_cm - [0, front[:, 1].min(), front[:, 2].min()]).T
+    sine, cosine = np.sin(angles), np.cos(angles)
+    turned = np.stack([x, cosine * y - sine * z, sine * y + cosine * z], 1)
+    return np.asarray(turned + [0, front[:, 1].min(), front[:, 2].min()])
 
 
 def mouth_textures(
@@ -141,7 +173,8 @@ def mouth_textures(
     own = image[rectangle.slices].astype(np.float32)
     unshaded = own / (1 - DEPTH_SHADE * cv2.blur(1 - aperture, (SHADE_PX, SHADE_PX)))[..., None]
     shown = (aperture > 0).astype(np.float32)[..., None]
-    lower = mesh.triangles[mesh.is_lower[mesh.triangles].all(1)]
+    is_tongue = (tongue_share(mesh)[mesh.triangles] > 0).any(1)
+    lower = mesh.triangles[mesh.is_lower[mesh.triangles].all(1) & ~is_tongue]
     upper = mesh.triangles[~mesh.is_lower[mesh.triangles].any(1) & ~behind_teeth(mesh)]
     behind = throat(white, front_and_middle_px(mesh, vertices_px) - rectangle.x0, px_per_cm, rectangle)
     lit = shaded(mesh, vertices_px, px_per_cm) * white
@@ -149,8 +182,10 @@ def mouth_textures(
     seen = np.maximum(lit, behind[0, at, :3])  # what fades into the dark doesn't stand out from it
     colours, behind[..., :3] = toning.applied(seen), toning.applied(behind[..., :3])
     colours[mesh.is_tooth] *= tone(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle))
+    tongue = rasterise(vertices_px, colours, mesh.triangles[is_tongue], rectangle)
+    tongue = without_facets(tongue, TONGUE_SOFT_CM * px_per_cm)
     layers = [
-        behind,
+        tongue + (1 - tongue[..., 3:]) * behind,
         rasterise(vertices_px, colours, lower, rectangle),
         continued(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle)),
         shown * np.concatenate([own, shown], 2),

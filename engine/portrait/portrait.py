@@ -21,7 +21,7 @@ from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
 from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
-from engine.portrait.mouth import DEPTH_SHADE, MouthInterior, mouth_textures, placed_vertices
+from engine.portrait.mouth import DEPTH_SHADE, TONGUE_SHADE, MouthInterior, mouth_textures, placed_vertices
 from engine.portrait.mouth_frame import MouthFrame, mouth_frame
 from engine.portrait.own_teeth import own_teeth
 from engine.portrait.patches import (
@@ -149,7 +149,7 @@ def build_portrait(
                 crop_image, aperture, teeth, white, toning, assets.mouth, mouth_px, pose.scale_px, rectangle
             )
             mouth = mouth_frame(assets.mouth, mouth_px, lips_px, pose, rectangle, teeth, toning)
-            shade = np.array([0, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
+            shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
             shade = np.zeros(3, np.float32)

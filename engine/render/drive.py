@@ -18,6 +18,10 @@ CHIN = 152
 # Lower teeth are farther from the jaw's joint than the mesh's chin, and nearer to its height: they go back half as far.
 # A third looks better from aside, since lips that are stretched wide don't hug the teeth as real ones do.
 JAW_PER_CHIN = np.array([1.13, 1.13, 0.35], np.float32)
+# The tongue is nearer to the joint and goes down less. It is drawn as it lies in a mouth that is open by 2 cm; in one
+# that is hardly open it lies this much lower, behind the teeth.
+TONGUE_PER_JAW, TONGUE_DOWN_CM = 0.72, np.array([0, 0.52, 0], np.float32)
+WIDE_CM, LIGHT_BEHIND_TEETH = 1.6, 0.3  # how far the jaw goes down until all light gets in, and what gets in before
 EYEBALL_RADIUS_CM = 1.2
 OWN_MOUTH_CM = 0.12  # once lips have moved this far, only the teeth are left of what the photo shows between them
 OWN_EYE_PX = 1.5  # once lids or iris have moved this far, the completed eye has replaced the photo's own
@@ -114,10 +118,13 @@ def mouth_inputs(portrait: Portrait, motion: Motion, expression_cm: Floats) -> d
     jaw = (jaw_cm @ portrait.points.cm_to_px.T).astype(np.float32)
     skull = texture_affine(matrix, centre_px, shift, (box.x0, box.y0))
     lower = texture_affine(matrix, centre_px, shift + jaw, (box.x0, box.y0))
+    tongue = ((TONGUE_PER_JAW * jaw_cm + TONGUE_DOWN_CM) @ portrait.points.cm_to_px.T).astype(np.float32)
+    behind = texture_affine(matrix, centre_px, shift + tongue, (box.x0, box.y0))
     opacity = np.ones((len(motion), 4), np.float32)
+    opacity[:, 0] = np.clip(jaw_cm[:, 1] / WIDE_CM, LIGHT_BEHIND_TEETH, 1)  # no light, as nothing is behind it
     lips_cm = np.linalg.norm(expression_cm[:, list(LIPS)], axis=2).max(1)
     opacity[:, 3] = np.clip(1 - lips_cm / OWN_MOUTH_CM, 0, 1)
-    return {"mouth_affine": np.stack([skull, lower, skull, skull], 1), "mouth_opacity": opacity}
+    return {"mouth_affine": np.stack([behind, lower, skull, skull], 1), "mouth_opacity": opacity}
 
 
 def frame_inputs(portrait: Portrait, motion: Motion) -> dict[str, Floats]:
