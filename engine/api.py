@@ -61,8 +61,14 @@ class FoundFaces:
     faces: tuple[Face, ...]
     meshes: tuple[FaceMesh | None, ...]  # None where a face is too small to be animated
 
+    def __repr__(self) -> str:
+        height, width, _ = self.photo.shape
+        return (
+            f"<{type(self).__name__} of {width}x{height} pixels, {len(self.faces)} face{'s'[: len(self.faces) != 1]}>"
+        )
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class PortraitSet(FoundFaces):
     """A photo taken apart, ready for any number of clips."""
 

@@ -34,6 +34,10 @@ class Video:
     render_on_gpu: Callable[[], Iterator[DeviceArray]] | None = None
     fps: ClassVar[int] = FPS
 
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"<Video of {width}x{height} pixels, {self.seconds:g} s>"
+
     def __len__(self) -> int:
         """The number of frames."""
         return self.frame_count

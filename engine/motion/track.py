@@ -54,6 +54,9 @@ class Motion:
                 raise MotionError(f"The motion's {name} has numbers that aren't finite; replace them.")
             object.__setattr__(self, name, track)
 
+    def __repr__(self) -> str:
+        return f"<Motion of {len(self)} frames, {self.seconds:g} s>"
+
     def __len__(self) -> int:
         return len(self.release)
 
