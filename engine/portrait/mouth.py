@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.portrait.own_teeth import OwnTeeth, continued, tone
+from engine.portrait.own_teeth import OwnTeeth, continued, continued_below, tone
 from engine.portrait.patches import Rectangle
 from engine.portrait.toning import Toning
 from engine.types import Floats, HeadPose, Image
@@ -164,11 +164,12 @@ def mouth_textures(
     vertices_px: Floats,
     px_per_cm: float,
     rectangle: Rectangle,
+    jaw_px: Floats,
 ) -> Floats:
     """The four layers -> (4, 4, h, w) premultiplied, of the rectangle's size.
 
     aperture (h, w) is 1 where the photo shows the inside of the mouth; white (3,) is what white looks like in the
-    photo's light, 0-255.
+    photo's light, 0-255; jaw_px (2,) is how far the photo's jaw is open.
     """
     own = image[rectangle.slices].astype(np.float32)
     unshaded = own / (1 - DEPTH_SHADE * cv2.blur(1 - aperture, (SHADE_PX, SHADE_PX)))[..., None]
@@ -186,7 +187,7 @@ def mouth_textures(
     tongue = without_facets(tongue, TONGUE_SOFT_CM * px_per_cm)
     layers = [
         tongue + (1 - tongue[..., 3:]) * behind,
-        rasterise(vertices_px, colours, lower, rectangle),
+        continued_below(unshaded, teeth, rasterise(vertices_px, colours, lower, rectangle), jaw_px),
         continued(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle)),
         shown * np.concatenate([own, shown], 2),
     ]

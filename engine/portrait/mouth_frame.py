@@ -42,32 +42,39 @@ class MouthFrame:
         return float(np.linalg.norm(self.to_patch[:, 0]))
 
 
+def picture_in_patch(lip_line_px: Floats, pose: HeadPose, rectangle: Rectangle) -> Floats:
+    """`MouthFrame.to_patch` (2, 3); lip_line_px (3,) is where closed lips' middle would be, in the crop."""
+    angle, scale = np.arctan2(pose.rotation[1, 0], pose.rotation[0, 0]), pose.scale_px / PX_PER_CM
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = np.array([(WIDTH - 1) / 2, LIP_LINE_Y])
+    place = lip_line_px[:2] - [rectangle.x0, rectangle.y0] - turn @ middle
+    return np.concatenate([turn, place[:, None]], 1).astype(np.float32)
+
+
+def in_picture(patch: Floats, to_patch: Floats) -> Floats:
+    """What of a picture of the mouth's patch (h, w[, c]) lies in the network's -> (96, 160[, c])."""
+    size = WIDTH, HEIGHT
+    found = cv2.warpAffine(patch, to_patch, size, flags=SAMPLING, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
+
+
 def mouth_frame(
     mesh: MouthInterior,
     vertices_px: Floats,
-    lip_line_px: Floats,
-    pose: HeadPose,
+    to_patch: Floats,
     rectangle: Rectangle,
     teeth: OwnTeeth,
     toning: Toning,
 ) -> MouthFrame:
-    """vertices_px (V, 3) of the mesh and lip_line_px (3,), where closed lips' middle would be, in the crop."""
-    angle, scale = np.arctan2(pose.rotation[1, 0], pose.rotation[0, 0]), pose.scale_px / PX_PER_CM
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    middle = np.array([(WIDTH - 1) / 2, LIP_LINE_Y])
-    place = lip_line_px[:2] - [rectangle.x0, rectangle.y0] - scale * turn @ middle
+    """vertices_px (V, 3) of the mesh in the crop; to_patch (2, 3) from `picture_in_patch`."""
     local = np.array(vertices_px)
-    local[:, :2] = (vertices_px[:, :2] - lip_line_px[:2]) @ turn / scale + middle
+    in_patch = vertices_px[:, :2] - [rectangle.x0, rectangle.y0] - to_patch[:, 2]
+    local[:, :2] = in_patch @ np.linalg.inv(to_patch[:, :2]).T
     kinds = np.stack([mesh.is_tooth, ~mesh.is_tooth, np.zeros_like(mesh.is_tooth)], 1).astype(np.float32)
     is_lower = mesh.is_lower[mesh.triangles]
     upper, lower = (
         rasterise(local, kinds, mesh.triangles[chosen], Rectangle(0, 0, WIDTH, HEIGHT))[..., [0, 1, 3]]
         for chosen in (~is_lower.any(1) & ~behind_teeth(mesh), is_lower.all(1))
     )
-    to_patch = np.concatenate([scale * turn, place[:, None]], 1).astype(np.float32)
-    kept, above = (
-        np.asarray(cv2.warpAffine(share, to_patch, (WIDTH, HEIGHT), flags=SAMPLING, borderMode=cv2.BORDER_REPLICATE))
-        for share in (teeth.kept, teeth.above)
-    )
-    shares = np.maximum(above, kept).astype(np.float32)
-    return MouthFrame(to_patch, upper * shares[..., None], lower, kept.astype(np.float32), toning)
+    kept, above = (in_picture(share, to_patch) for share in (teeth.kept, teeth.above))
+    return MouthFrame(to_patch, upper * np.maximum(above, kept)[..., None], lower, kept, toning)

@@ -19,8 +19,10 @@ GAIN = (0.6, 1.8)  # by which drawn teeth may become brighter or darker
 class OwnTeeth:
     """In the mouth's patch, (h, w) each, 0 to 1."""
 
-    kept: Floats  # where the photo's teeth are
-    above: Floats  # where upper teeth may be drawn: no lower than those in the photo, which end at the lower lip
+    kept: Floats  # where the photo's teeth are, or its upper ones, if there is a gap below them
+    above: Floats  # where upper teeth may be drawn: no lower than those in the photo
+    lower: Floats  # where its lower teeth are, below a gap
+    below: Floats  # where lower teeth may be drawn: no higher than those
 
 
 def own_teeth(photo: Floats, aperture: Floats, skin: Floats, px_per_cm: float) -> OwnTeeth:
@@ -29,13 +31,15 @@ def own_teeth(photo: Floats, aperture: Floats, skin: Floats, px_per_cm: float) -
     shown = aperture > 0.5
     inwards_cm = cv2.distanceTransform(shown.astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm
     height, width = aperture.shape
+    nowhere, everywhere = np.zeros_like(aperture), np.ones_like(aperture)
     if inwards_cm.max() < LEAST_CM / 2 or not are_teeth(photo[inwards_cm > RIM_CM], skin):
-        return OwnTeeth(np.zeros((height, width), np.float32), np.ones((height, width), np.float32))
+        return OwnTeeth(nowhere, everywhere, nowhere, everywhere)
     columns = np.flatnonzero(shown.any(0))
     lowest = height - 1 - shown[::-1, columns].argmax(0)
     edge = np.interp(np.arange(width), columns, lowest) - RIM_CM * px_per_cm
     above = np.clip(edge[None] - np.arange(height)[:, None] + 0.5, 0, 1)
-    return OwnTeeth(np.clip(inwards_cm / RIM_CM - 1, 0, 1).astype(np.float32), above.astype(np.float32))
+    kept = np.clip(inwards_cm / RIM_CM - 1, 0, 1).astype(np.float32)
+    return OwnTeeth(kept, above.astype(np.float32), nowhere, everywhere)
 
 
 def are_teeth(pixels: Floats, skin: Floats) -> bool:
@@ -56,6 +60,18 @@ def continued(own: Floats, teeth: OwnTeeth, drawn: Floats) -> Floats:
     over = np.concatenate([own, np.ones_like(own[..., :1])], 2)
     kept = teeth.kept[..., None]
     return np.asarray(kept * over + (1 - kept) * teeth.above[..., None] * drawn, np.float32)
+
+
+def continued_below(own: Floats, teeth: OwnTeeth, drawn: Floats, jaw_px: Floats) -> Floats:
+    """Likewise the lower ones, moved to where they are when the jaw is closed; jaw_px (2,) is how far it isn't."""
+    if not teeth.lower.any():
+        return drawn
+    lower = teeth.lower[..., None]
+    layers = np.concatenate([lower * own, lower, teeth.below[..., None]], 2).astype(np.float32)
+    up = np.array([[1, 0, -jaw_px[0]], [0, 1, -jaw_px[1]]])
+    height, width = teeth.lower.shape
+    moved = np.asarray(cv2.warpAffine(layers, up, (width, height), borderMode=cv2.BORDER_REPLICATE), np.float32)
+    return np.asarray(moved[..., :4] + (1 - moved[..., 3:4]) * moved[..., 4:] * drawn, np.float32)
 
 
 def tone(own: Floats, teeth: OwnTeeth, drawn: Floats) -> Floats:

@@ -22,7 +22,7 @@ from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
 from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
 from engine.portrait.mouth import DEPTH_SHADE, TONGUE_SHADE, MouthInterior, mouth_textures, placed_vertices
-from engine.portrait.mouth_frame import MouthFrame, mouth_frame
+from engine.portrait.mouth_frame import MouthFrame, mouth_frame, picture_in_patch
 from engine.portrait.own_teeth import own_teeth
 from engine.portrait.patches import (
     LAYERS,
@@ -36,6 +36,7 @@ from engine.portrait.patches import (
     snap_to_dark_line,
 )
 from engine.portrait.skin import Skin
+from engine.portrait.teeth_rows import in_rows
 from engine.portrait.toning import Toning
 from engine.portrait.white import eye_white, skin_tone, white_of_light
 from engine.types import FaceMesh, Floats, Image
@@ -46,6 +47,10 @@ FEATHER_CM = 1.0
 CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
 LIP_SEARCH_CM = 0.22
 EDGE_SOFTNESS_CM = 0.045
+CHIN = 152
+# Lower teeth are farther from the jaw's joint than the mesh's chin, and nearer to its height: they go back half as far.
+# A third looks better from aside, since lips that are stretched wide don't hug the teeth as real ones do.
+JAW_PER_CHIN = np.array([1.13, 1.13, 0.35], np.float32)
 LASH_CM = 0.06  # the upper lid's edge lies this much below the mesh's points: lashes go with the lid
 
 
@@ -136,6 +141,7 @@ def build_portrait(
     skin, toning = skin_tone(crop_image, mesh_px), Toning.of(crop_image)
     white = white_of_light(skin, eye_white(crop_image, mesh_px))
     lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
+    jaw_px = points.cm_to_px @ (-JAW_PER_CHIN * shape.release_cm[CHIN])
     mouth_px = placed_vertices(assets.mouth, pose, lips_px, mouth_width_cm(shape))
     patches = {}
     for tear in TEARS:
@@ -144,11 +150,14 @@ def build_portrait(
         alphas = tear_alphas(tear, crop_image, mesh_px, pose.scale_px, rectangle)
         aperture = np.clip(1 - alphas.sum(0), 0, 1)
         if tear.name == "mouth":
-            teeth = own_teeth(crop_image[rectangle.slices].astype(np.float32), aperture, skin, pose.scale_px)
+            to_patch = picture_in_patch(lips_px, pose, rectangle)
+            photo = crop_image[rectangle.slices].astype(np.float32)
+            teeth = own_teeth(photo, aperture, skin, pose.scale_px)
+            teeth = in_rows(teeth, photo, aperture, to_patch)
             textures = mouth_textures(
-                crop_image, aperture, teeth, white, toning, assets.mouth, mouth_px, pose.scale_px, rectangle
+                crop_image, aperture, teeth, white, toning, assets.mouth, mouth_px, pose.scale_px, rectangle, jaw_px
             )
-            mouth = mouth_frame(assets.mouth, mouth_px, lips_px, pose, rectangle, teeth, toning)
+            mouth = mouth_frame(assets.mouth, mouth_px, to_patch, rectangle, teeth, toning)
             shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)

@@ -11,13 +11,9 @@ from engine.portrait import topology as top
 from engine.portrait.control_points import PIVOT_CM
 from engine.portrait.folds import fold_strengths
 from engine.portrait.patches import LAYERS
-from engine.portrait.portrait import Portrait
+from engine.portrait.portrait import CHIN, JAW_PER_CHIN, Portrait
 from engine.types import Floats
 
-CHIN = 152
-# Lower teeth are farther from the jaw's joint than the mesh's chin, and nearer to its height: they go back half as far.
-# A third looks better from aside, since lips that are stretched wide don't hug the teeth as real ones do.
-JAW_PER_CHIN = np.array([1.13, 1.13, 0.35], np.float32)
 # The tongue is nearer to the joint and goes down less. It is drawn as it lies in a mouth that is open by 2 cm; in one
 # that is hardly open it lies this much lower, behind the teeth.
 TONGUE_PER_JAW, TONGUE_DOWN_CM = 0.72, np.array([0, 0.52, 0], np.float32)

@@ -1,0 +1,99 @@
+"""Where the photo's upper teeth end and, below a gap, its lower ones begin, which go with the jaw.
+
+The edge is the way from one corner of the mouth to the other along which the picture darkens most downwards: dynamic
+programming over columns, as for the seams of Avidan and Shamir (2007).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.portrait.mouth_frame import HEIGHT, LIP_LINE_Y, WIDTH, in_picture
+from engine.portrait.own_teeth import OwnTeeth
+from engine.types import Floats
+
+USUAL_EDGE_Y = LIP_LINE_Y + 10  # row of upper teeth's edge
+FAR_PX = 18  # of it, at which an edge would have to be clearer by `FAR_COSTS` of the teeth's brightness
+FAR_COSTS, OUTSIDE_COSTS, STEP_COSTS, DARK_COUNTS = 0.15, 0.3, 0.12, 0.3
+LEAST_COLUMNS, LEAST_ROWS = 12, 4  # in which the inside of the mouth is seen
+GAP = 0.72  # of the teeth's brightness: an edge that is brighter is none, or is the lip's
+LEAST_BELOW_PX = 2  # from the edge to the lower lip
+AS_BRIGHT = (0.45, 0.65)  # of upper teeth's brightness, from which on what lies below is teeth as well
+
+
+def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) -> OwnTeeth:
+    """The teeth with upper and lower ones told apart; as they are where no gap is seen between them.
+
+    photo (h, w, 3), 0-255, and aperture (h, w) are the mouth's patch; to_patch (2, 3) as in `MouthFrame`.
+    """
+    if not teeth.kept.any():
+        return teeth
+    shown = in_picture(aperture, to_patch) > 0.5
+    bright = cv2.GaussianBlur(in_picture(photo, to_patch).mean(2), (0, 0), 1.0)
+    columns = np.flatnonzero(shown.sum(0) >= LEAST_ROWS)
+    if len(columns) < LEAST_COLUMNS:
+        return teeth
+    rows = edge_of_upper(bright[:, columns], shown[:, columns])
+    level = upper_brightness(bright[:, columns], shown[:, columns], rows)
+    if level is None:
+        return teeth
+    edge = np.interp(np.arange(WIDTH), columns, rows)
+    upper = np.clip(edge[None] - np.arange(HEIGHT)[:, None], 0, 1).astype(np.float32)
+    low, high = AS_BRIGHT
+    as_bright = np.clip((bright / level - low) / (high - low), 0, 1).astype(np.float32)
+    upper, as_bright = (in_patch(share, to_patch, aperture.shape) for share in (upper, as_bright))
+    lower = teeth.kept * (1 - upper) * as_bright
+    return replace(teeth, kept=teeth.kept * upper, above=teeth.above * upper, lower=lower, below=below_top(lower))
+
+
+def edge_of_upper(bright: Floats, shown: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Row of the upper teeth's edge in each column of (h, n) -> (n,)."""
+    y = np.arange(len(bright))[:, None]
+    teeth = float(np.quantile(bright[shown], 0.85))
+    falls = (np.roll(bright, -1, 0) - np.roll(bright, 2, 0)) / teeth
+    cost = falls + DARK_COUNTS * bright / teeth + FAR_COSTS * ((y - USUAL_EDGE_Y) / FAR_PX) ** 2
+    cost = np.where(shown, cost, cost + OUTSIDE_COSTS)
+    total, came_from = cost[:, 0], []
+    for column in cost.T[1:]:
+        above, below = np.roll(total, 1) + STEP_COSTS, np.roll(total, -1) + STEP_COSTS
+        above[0] = below[-1] = np.inf
+        ways = np.stack([above, total, below])
+        came_from.append(ways.argmin(0) - 1)
+        total = ways.min(0) + column
+    rows = [int(total.argmin())]
+    for step in reversed(came_from):
+        rows.append(rows[-1] + int(step[rows[-1]]))
+    return np.array(rows[::-1])
+
+
+def upper_brightness(bright: Floats, shown: NDArray[np.bool_], rows: NDArray[np.intp]) -> float | None:
+    """Of the teeth above the edge, in the middle half of columns; None if it isn't the edge of a gap."""
+    quarter = len(rows) // 4
+    middle = np.arange(quarter, len(rows) - quarter)
+    y = np.arange(len(bright))[:, None]
+    above = np.where(shown & (y < rows), bright, 0)[:, middle].max(0)
+    below_px = (shown & (y > rows))[:, middle].sum(0)
+    at_edge = bright[rows[middle], middle] / np.maximum(above, 1)
+    is_gap = np.median(at_edge) < GAP and np.median(below_px) >= LEAST_BELOW_PX
+    return float(np.median(above)) if is_gap else None
+
+
+def in_patch(share: Floats, to_patch: Floats, shape: tuple[int, ...]) -> Floats:
+    """A share (96, 160) of the network's picture in the mouth's patch -> (h, w)."""
+    height, width = shape
+    found = cv2.warpAffine(share, to_patch, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
+
+
+def below_top(lower: Floats) -> Floats:
+    """1 from the upper end of lower teeth (h, w) down, 0 above; 1 everywhere if there are none."""
+    columns = np.flatnonzero((lower > 0.5).any(0))
+    if not len(columns):
+        return np.ones_like(lower)
+    top = (lower[:, columns] > 0.5).argmax(0)
+    edge = np.interp(np.arange(lower.shape[1]), columns, top)
+    return np.asarray(np.clip(np.arange(len(lower))[:, None] - edge[None] + 0.5, 0, 1), np.float32)
