@@ -21,12 +21,12 @@ from engine.types import Floats, HeadPose, Image
 SUPERSAMPLING = 3
 TOOTH_HEIGHT_CM = 1.0
 FRONT_TEETH_CM = 0.4  # to each side
+BEHIND_TONGUE_CM = 2.4  # behind the nearest teeth: what is left of lower ones if a head looks aside
 MOLARS_CM = 3.0  # behind the front teeth; in the dark there
 CANONICAL_MOUTH_CM = 4.91
 UPPER_TEETH_LENGTH = 1.3  # the mesh's gums come down far; most smiles show none
 TEETH_BELOW_LIP_LINE_CM = 0.15  # more than in the mesh: parted lips usually show the upper teeth's edge
 TEETH_TILT_DEG, TONGUE_TILT_DEG = 6.0, 14.0  # of the lower jaw, half and wide open: closed, it is out of sight
-TONGUE_LIFT_CM = 0.25
 TONGUE_SOFT_CM = 0.15
 GROOVE, GROOVE_CM = 0.1, 0.2  # the tongue is this much darker along its middle
 BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
@@ -36,7 +36,7 @@ SHADE_PX = 9  # of the square in which the warp looks for skin
 TOOTH, LOWER_TOOTH = np.array([0.93, 0.90, 0.83]), np.array([0.97, 0.95, 0.90])  # of which the network draws hardly any
 GUM, TONGUE = np.array([0.52, 0.25, 0.24]), np.array([0.80, 0.46, 0.50])
 INSIDE_TEETH_CM, GUMS_CM = 0.15, 0.1  # of the arch of the lower teeth begins the tongue; over which gums lead to it
-TONGUE_FADES_CM = (1.6, 4.2)  # behind the front teeth, into the dark
+TONGUE_FADES_CM = (1.2, 3.4)  # behind the front teeth, into the dark
 DARK, DEEP, CHEEKS_CM = np.array([0.20, 0.07, 0.06]), 0.45, 2.4  # of the throat, and what of it is left in the middle
 FAR_CHEEK, FAR_CHEEK_CM = np.array([0.42, 0.17, 0.15]), 1.6  # what is seen beside the teeth of a head that looks aside
 
@@ -122,10 +122,12 @@ def rasterise(vertices_px: Floats, colours: Floats, triangles: NDArray[np.int64]
     return np.asarray(cv2.resize(canvas, (rectangle.width, rectangle.height), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def without_facets(layer: Floats, softness_px: float) -> Floats:
-    """A layer (h, w, 4), premultiplied, of triangles of one colour each, whose colours go over into each other."""
+def softened(layer: Floats, softness_px: float) -> Floats:
+    """A layer (h, w, 4), premultiplied, of triangles of one colour each: these go over into each other, and it fades
+    towards its outline."""
     soft = np.asarray(cv2.GaussianBlur(layer, (0, 0), softness_px), np.float32)
-    return np.concatenate([soft[..., :3] / np.maximum(soft[..., 3:], 1e-6) * layer[..., 3:], layer[..., 3:]], 2)
+    alpha = layer[..., 3:] * np.clip(2 * soft[..., 3:] - 1, 0, 1)
+    return np.concatenate([soft[..., :3] / np.maximum(soft[..., 3:], 1e-6) * alpha, alpha], 2)
 
 
 def placed_vertices(mesh: MouthInterior, pose: HeadPose, lip_line_px: Floats, width_cm: float) -> Floats:
@@ -138,9 +140,8 @@ def placed_vertices(mesh: MouthInterior, pose: HeadPose, lip_line_px: Floats, wi
     edge = shape[mesh.is_tooth & ~mesh.is_lower, 1].max()
     upper_y = shape[~mesh.is_lower, 1]
     shape[~mesh.is_lower, 1] = edge + UPPER_TEETH_LENGTH * (upper_y - edge) + TEETH_BELOW_LIP_LINE_CM
-    tongue = tongue_share(mesh)
-    shape[:, 1] -= TONGUE_LIFT_CM * tongue
-    tilt_deg = np.where(mesh.is_lower, TEETH_TILT_DEG + (TONGUE_TILT_DEG - TEETH_TILT_DEG) * tongue, 0)
+    of_jaw = TEETH_TILT_DEG + (TONGUE_TILT_DEG - TEETH_TILT_DEG) * tongue_share(mesh)
+    tilt_deg = np.where(mesh.is_lower, of_jaw, 0)
     shape = tilted(shape, shape[mesh.is_tooth & mesh.is_lower], np.radians(tilt_deg))
     return np.asarray(lip_line_px + pose.scale_px * shape @ pose.rotation.T, np.float32)
 
@@ -175,7 +176,9 @@ def mouth_textures(
     unshaded = own / (1 - DEPTH_SHADE * cv2.blur(1 - aperture, (SHADE_PX, SHADE_PX)))[..., None]
     shown = (aperture > 0).astype(np.float32)[..., None]
     is_tongue = (tongue_share(mesh)[mesh.triangles] > 0).any(1)
-    lower = mesh.triangles[mesh.is_lower[mesh.triangles].all(1) & ~is_tongue]
+    depth_cm = (vertices_px[:, 2] - vertices_px[mesh.is_tooth, 2].min()) / px_per_cm
+    before_tongue = depth_cm[mesh.triangles].max(1) < BEHIND_TONGUE_CM
+    lower = mesh.triangles[mesh.is_lower[mesh.triangles].all(1) & ~is_tongue & before_tongue]
     upper = mesh.triangles[~mesh.is_lower[mesh.triangles].any(1) & ~behind_teeth(mesh)]
     behind = throat(white, front_and_middle_px(mesh, vertices_px) - rectangle.x0, px_per_cm, rectangle)
     lit = shaded(mesh, vertices_px, px_per_cm) * white
@@ -184,7 +187,7 @@ def mouth_textures(
     colours, behind[..., :3] = toning.applied(seen), toning.applied(behind[..., :3])
     colours[mesh.is_tooth] *= tone(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle))
     tongue = rasterise(vertices_px, colours, mesh.triangles[is_tongue], rectangle)
-    tongue = without_facets(tongue, TONGUE_SOFT_CM * px_per_cm)
+    tongue = softened(tongue, TONGUE_SOFT_CM * px_per_cm)
     layers = [
         tongue + (1 - tongue[..., 3:]) * behind,
         continued_below(unshaded, teeth, rasterise(vertices_px, colours, lower, rectangle), jaw_px),

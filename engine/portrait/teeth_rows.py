@@ -22,6 +22,7 @@ FAR_COSTS, OUTSIDE_COSTS, STEP_COSTS, DARK_COUNTS = 0.15, 0.3, 0.12, 0.3
 LEAST_COLUMNS, LEAST_ROWS = 12, 4  # in which the inside of the mouth is seen
 GAP = 0.72  # of the teeth's brightness: an edge that is brighter is none, or is the lip's
 LEAST_BELOW_PX = 2  # from the edge to the lower lip
+RISE = 0.5  # of rows of teeth towards the sides, at least
 AS_BRIGHT = (0.45, 0.65)  # of upper teeth's brightness, from which on what lies below is teeth as well
 
 
@@ -45,9 +46,10 @@ def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) 
     upper = np.clip(edge[None] - np.arange(HEIGHT)[:, None], 0, 1).astype(np.float32)
     low, high = AS_BRIGHT
     as_bright = np.clip((bright / level - low) / (high - low), 0, 1).astype(np.float32)
-    upper, as_bright = (in_patch(share, to_patch, aperture.shape) for share in (upper, as_bright))
+    below = below_top(as_bright * (1 - upper) * in_picture(teeth.kept, to_patch))
+    upper, as_bright, below = (in_patch(share, to_patch, aperture.shape) for share in (upper, as_bright, below))
     lower = teeth.kept * (1 - upper) * as_bright
-    return replace(teeth, kept=teeth.kept * upper, above=teeth.above * upper, lower=lower, below=below_top(lower))
+    return replace(teeth, kept=teeth.kept * upper, above=teeth.above * upper, lower=lower, below=below)
 
 
 def edge_of_upper(bright: Floats, shown: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -90,10 +92,15 @@ def in_patch(share: Floats, to_patch: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def below_top(lower: Floats) -> Floats:
-    """1 from the upper end of lower teeth (h, w) down, 0 above; 1 everywhere if there are none."""
+    """1 from the upper end of lower teeth (96, 160) down, 0 above; 1 everywhere if there are none.
+
+    Beside them that end goes up, as rows of teeth do.
+    """
     columns = np.flatnonzero((lower > 0.5).any(0))
     if not len(columns):
         return np.ones_like(lower)
     top = (lower[:, columns] > 0.5).argmax(0)
-    edge = np.interp(np.arange(lower.shape[1]), columns, top)
+    x = np.arange(lower.shape[1])
+    beside = np.maximum(np.maximum(columns[0] - x, x - columns[-1]), 0)
+    edge = np.interp(x, columns, top) - RISE * beside
     return np.asarray(np.clip(np.arange(len(lower))[:, None] - edge[None] + 0.5, 0, 1), np.float32)
