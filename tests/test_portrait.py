@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -11,7 +12,15 @@ import pytest
 from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
-from engine.portrait.expression import LIDS, LIP_OVERLAP_CM, FaceShape, closing_lips_cm, face_shape, own_expression
+from engine.portrait.expression import (
+    LIDS,
+    LIP_OVERLAP_CM,
+    WIDE_LIDS_CM,
+    FaceShape,
+    closing_lips_cm,
+    face_shape,
+    own_expression,
+)
 from engine.portrait.eyes import Iris, diffuse, refined
 from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.matte import person_matte
@@ -211,6 +220,31 @@ def test_a_blink_of_1_brings_the_lids_together(eye: int, wide: float) -> None:
     np.testing.assert_allclose(closed[upper], closed[lower], atol=1e-4)
     other_upper, other_lower = (list(lid) for lid in LIDS[1 - eye])
     assert np.linalg.norm(closed[other_lower] - closed[other_upper], axis=1).max() > 0.3
+
+
+def eye_cm(points: np.ndarray, eye: int) -> float:
+    """How far the lids are open."""
+    upper, lower = (list(lid) for lid in LIDS[eye])
+    return float(np.linalg.norm(points[lower] - points[upper], axis=1).max())
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+def test_lids_open_less_and_less_beyond_what_shows_all_of_the_iris(eye: int) -> None:
+    side = ("Right", "Left")[eye]
+    opened = [eye_cm(moved_cm(**{f"eyeWide{side}": weight}), eye) for weight in (0.0, 0.4, 1.6, 2.0, 2.4)]
+    assert opened == sorted(opened)
+    freely, held = (opened[1] - opened[0]) / 0.4, (opened[4] - opened[3]) / 0.4
+    assert held < 0.5 * freely
+    assert opened[4] < WIDE_LIDS_CM + 0.25
+
+
+def test_eyes_that_a_photo_shows_wide_open_stay_so() -> None:
+    staring = replace(shape(), rest_cm=shape().rest_cm.copy())
+    for upper, _ in LIDS:
+        staring.rest_cm[list(upper), 1] -= 1.0
+    assert eye_cm(staring.rest_cm, 0) > WIDE_LIDS_CM + 0.2
+    zeros = np.zeros((1, len(BLENDSHAPES)), np.float32)
+    np.testing.assert_allclose(staring.displacement_cm(zeros, np.zeros(1, np.float32)), 0, atol=1e-6)
 
 
 def test_release_closes_parted_lips() -> None:

@@ -22,6 +22,7 @@ LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOW
 UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
+WIDE_LIDS_CM, LID_HOLD = 1.22, 0.7  # a little more than irises' diameter, and the share of the rest that is held back
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
 FREE_LIFT_CM, GUM_HOLD = 0.7, 0.6  # what the upper lip rises by freely, and the share of the rest that is held back
@@ -62,6 +63,7 @@ class FaceShape:
         moved += release[:, None, None] * self.release_cm
         seen = moved @ self.view.T
         moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
+        moved = self.with_lids_held(moved)
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
         return np.asarray(self.with_lips_held(moved), np.float32)
@@ -76,6 +78,18 @@ class FaceShape:
         added[:, upper] = UPPER_LID_SHARE * amount[:, None, None] * gap
         added[:, lower] = -(1 - UPPER_LID_SHARE) * amount[:, None, None] * gap
         return np.asarray(added, np.float32)
+
+    def with_lids_held(self, moved: Floats) -> Floats:
+        """Lids open less and less beyond what shows all of the iris; the skin above them comes along."""
+        for (upper, lower), ring in zip(LIDS, (top.UPPER_RING_RIGHT, top.UPPER_RING_LEFT), strict=True):
+            gap = (self.rest_cm + moved)[:, list(lower)] - (self.rest_cm + moved)[:, list(upper)]  # (T, 7, 3)
+            wide = np.linalg.norm(gap, axis=2).max(1)
+            at_rest = np.linalg.norm(self.rest_cm[list(lower)] - self.rest_cm[list(upper)], axis=1).max()
+            beyond = LID_HOLD * np.maximum(1 - max(WIDE_LIDS_CM, at_rest) / wide, 0)[:, None, None] * gap
+            moved[:, list(upper)] += UPPER_LID_SHARE * beyond
+            moved[:, list(lower)] -= (1 - UPPER_LID_SHARE) * beyond
+            moved[:, list(ring)] += LID_RING_SHARE * beyond.mean(1, keepdims=True)
+        return moved
 
     def with_lips_held(self, moved: Floats) -> Floats:
         """Lips as they hold each other and the teeth: each gives way as a whole, with the skin around it.
