@@ -16,6 +16,7 @@ from engine.portrait.expression import (
     LIDS,
     LIP_OVERLAP_CM,
     WIDE_LIDS_CM,
+    WIDE_MOUTH_CM,
     FaceShape,
     closing_lips_cm,
     face_shape,
@@ -245,6 +246,31 @@ def test_eyes_that_a_photo_shows_wide_open_stay_so() -> None:
     assert eye_cm(staring.rest_cm, 0) > WIDE_LIDS_CM + 0.2
     zeros = np.zeros((1, len(BLENDSHAPES)), np.float32)
     np.testing.assert_allclose(staring.displacement_cm(zeros, np.zeros(1, np.float32)), 0, atol=1e-6)
+
+
+def mouth_cm(points: np.ndarray) -> float:
+    """How wide the mouth is, between its inner corners."""
+    return float(np.linalg.norm(points[top.LIP_RIGHT_END] - points[top.LIP_LEFT_END]))
+
+
+def test_mouths_get_wider_less_and_less_beyond_wide_smiles() -> None:
+    def stretched(weight: float) -> np.ndarray:
+        return moved_cm(release=1.0, mouthStretchLeft=weight, mouthStretchRight=weight)
+
+    wide = [mouth_cm(stretched(weight)) for weight in (0.0, 0.3, 1.5, 2.0)]
+    assert wide == sorted(wide)
+    freely, held = (wide[1] - wide[0]) / 0.3, (wide[3] - wide[2]) / 0.5
+    assert held < 0.6 * freely
+    assert wide[2] < WIDE_MOUTH_CM + 0.8
+    away = list(top.EYE_ENDS_RIGHT + top.EYE_ENDS_LEFT + top.BROW_EDGE)
+    np.testing.assert_allclose(stretched(2.0)[away], shape().rest_cm[away] + shape().release_cm[away], atol=0.06)
+
+
+def test_a_mouth_that_a_photo_shows_wide_stays_so() -> None:
+    grinning = replace(shape(), rest_cm=1.5 * shape().rest_cm)
+    assert mouth_cm(grinning.rest_cm) > WIDE_MOUTH_CM + 0.5
+    zeros = np.zeros((1, len(BLENDSHAPES)), np.float32)
+    np.testing.assert_allclose(grinning.displacement_cm(zeros, np.zeros(1, np.float32)), 0, atol=1e-6)
 
 
 def test_release_closes_parted_lips() -> None:

@@ -23,6 +23,9 @@ UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 WIDE_LIDS_CM, LID_HOLD = 1.22, 0.7  # a little more than irises' diameter, and the share of the rest that is held back
+WIDE_MOUTH_CM, MOUTH_HOLD = 6.0, 0.6  # as wide smiles are, and the share of the rest that is held back
+AROUND_MOUTH_CM = 1.8
+MOUTH = (*top.UPPER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP, *top.LOWER_LIP_OUTER)
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
 FREE_LIFT_CM, GUM_HOLD = 0.7, 0.6  # what the upper lip rises by freely, and the share of the rest that is held back
@@ -66,7 +69,7 @@ class FaceShape:
         moved = self.with_lids_held(moved)
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
-        return np.asarray(self.with_lips_held(moved), np.float32)
+        return np.asarray(self.with_lips_held(self.with_corners_held(moved)), np.float32)
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
         """What a blink adds: margins meet exactly, skin around follows as the basis says, scaled to these eyes."""
@@ -90,6 +93,21 @@ class FaceShape:
             moved[:, list(lower)] -= (1 - UPPER_LID_SHARE) * beyond
             moved[:, list(ring)] += LID_RING_SHARE * beyond.mean(1, keepdims=True)
         return moved
+
+    def with_corners_held(self, moved: Floats) -> Floats:
+        """Mouths get wider less and less beyond what wide smiles are; what is around them comes along."""
+        ends = [top.LIP_LEFT_END, top.LIP_RIGHT_END]
+        corners = (self.rest_cm + moved)[:, ends]  # (T, 2, 3)
+        across = corners[:, 1] - corners[:, 0]
+        wide = np.linalg.norm(across, axis=1, keepdims=True)
+        at_rest = float(np.linalg.norm(self.rest_cm[ends[1]] - self.rest_cm[ends[0]]))
+        beyond = MOUTH_HOLD * np.maximum(1 - max(WIDE_MOUTH_CM, at_rest) / wide, 0)
+        if not beyond.any():
+            return moved
+        near = np.exp(-((distances_cm(self.rest_cm, self.rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
+        along = across / wide
+        aside = np.einsum("tpi,ti->tp", self.rest_cm + moved - corners.mean(1)[:, None], along)  # from the middle
+        return np.asarray(moved - (beyond * near * aside)[..., None] * along[:, None])
 
     def with_lips_held(self, moved: Floats) -> Floats:
         """Lips as they hold each other and the teeth: each gives way as a whole, with the skin around it.
