@@ -63,9 +63,8 @@ class FoundFaces:
 
     def __repr__(self) -> str:
         height, width, _ = self.photo.shape
-        return (
-            f"<{type(self).__name__} of {width}x{height} pixels, {len(self.faces)} face{'s'[: len(self.faces) != 1]}>"
-        )
+        faces = "1 face" if len(self.faces) == 1 else f"{len(self.faces)} faces"
+        return f"<{type(self).__name__} of {width}x{height} pixels, {faces}>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

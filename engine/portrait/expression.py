@@ -88,7 +88,8 @@ class FaceShape:
             gap = (self.rest_cm + moved)[:, list(lower)] - (self.rest_cm + moved)[:, list(upper)]  # (T, 7, 3)
             wide = np.linalg.norm(gap, axis=2).max(1)
             at_rest = np.linalg.norm(self.rest_cm[list(lower)] - self.rest_cm[list(upper)], axis=1).max()
-            beyond = LID_HOLD * np.maximum(1 - max(WIDE_LIDS_CM, at_rest) / wide, 0)[:, None, None] * gap
+            free = max(WIDE_LIDS_CM, at_rest)
+            beyond = LID_HOLD * (1 - free / np.maximum(wide, free))[:, None, None] * gap
             moved[:, list(upper)] += UPPER_LID_SHARE * beyond
             moved[:, list(lower)] -= (1 - UPPER_LID_SHARE) * beyond
             moved[:, list(ring)] += LID_RING_SHARE * beyond.mean(1, keepdims=True)
@@ -100,8 +101,8 @@ class FaceShape:
         corners = (self.rest_cm + moved)[:, ends]  # (T, 2, 3)
         across = corners[:, 1] - corners[:, 0]
         wide = np.linalg.norm(across, axis=1, keepdims=True)
-        at_rest = float(np.linalg.norm(self.rest_cm[ends[1]] - self.rest_cm[ends[0]]))
-        beyond = MOUTH_HOLD * np.maximum(1 - max(WIDE_MOUTH_CM, at_rest) / wide, 0)
+        free = max(WIDE_MOUTH_CM, float(np.linalg.norm(self.rest_cm[ends[1]] - self.rest_cm[ends[0]])))
+        beyond = MOUTH_HOLD * (1 - free / np.maximum(wide, free))
         if not beyond.any():
             return moved
         near = np.exp(-((distances_cm(self.rest_cm, self.rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
