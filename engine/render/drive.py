@@ -105,7 +105,8 @@ def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floa
 
 
 def mouth_inputs(portrait: Portrait, motion: Motion, expression_cm: Floats) -> dict[str, Floats]:
-    """Affines (T, 4, 2, 3) and opacities (T, 4) of the dark, the lower jaw, the upper teeth and the photo's mouth."""
+    """Affines (T, 4, 2, 3) and opacities (T, 4) of the dark with the tongue, lower teeth, upper teeth, and the photo's
+    own mouth."""
     shape, box = portrait.shape, portrait.patches["mouth"]
     centre_cm = shape.rest_cm[[13, 14]].mean(0)
     centre_px = portrait.points.positions_px[[13, 14]].mean(0)
