@@ -15,7 +15,6 @@ from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import (
     LIDS,
     LIP_OVERLAP_CM,
-    NOSTRILS,
     WIDE_LIDS_CM,
     WIDE_MOUTH_CM,
     FaceShape,
@@ -272,23 +271,6 @@ def test_a_mouth_that_a_photo_shows_wide_stays_so() -> None:
     assert mouth_cm(grinning.rest_cm) > WIDE_MOUTH_CM + 0.5
     zeros = np.zeros((1, len(BLENDSHAPES)), np.float32)
     np.testing.assert_allclose(grinning.displacement_cm(zeros, np.zeros(1, np.float32)), 0, atol=1e-6)
-
-
-def test_nostrils_rise_less_and_less_above_where_a_smile_takes_them() -> None:
-    def rise_cm(weight: float) -> float:
-        moved = moved_cm(release=1.0, noseSneerLeft=weight, noseSneerRight=weight)
-        return float((moved_cm(release=1.0) - moved)[list(NOSTRILS), 1].mean())
-
-    rise = [rise_cm(weight) for weight in (0.0, 0.3, 1.2, 1.5)]
-    assert rise == sorted(rise)
-    assert (rise[3] - rise[2]) / 0.3 < 0.75 * rise[1] / 0.3
-
-
-def test_nostrils_that_a_photo_shows_raised_stay_so() -> None:
-    raised = replace(shape(), release_cm=shape().release_cm.copy())
-    raised.release_cm[list(NOSTRILS), 1] = 0.9
-    zeros = np.zeros((1, len(BLENDSHAPES)), np.float32)
-    assert not raised.displacement_cm(zeros, np.zeros(1, np.float32)).any()
 
 
 def test_release_closes_parted_lips() -> None:

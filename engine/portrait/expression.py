@@ -26,9 +26,6 @@ WIDE_LIDS_CM, LID_HOLD = 1.22, 0.7  # a little more than irises' diameter, and t
 WIDE_MOUTH_CM, MOUTH_HOLD = 6.0, 0.6  # as wide smiles are, and the share of the rest that is held back
 AROUND_MOUTH_CM = 1.8
 MOUTH = (*top.UPPER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP, *top.LOWER_LIP_OUTER)
-NOSTRILS = (98, 327, 129, 358)
-NOSE_RISE_CM, NOSE_HOLD = 0.6, 0.4  # what nostrils rise by freely, and the share of the rest that is held back
-AROUND_NOSE_CM = 1.2
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
 FREE_LIFT_CM, GUM_HOLD = 0.7, 0.6  # what the upper lip rises by freely, and the share of the rest that is held back
@@ -67,7 +64,6 @@ class FaceShape:
         linear[:, BLINKS] = 0
         moved = product(linear, self.basis_cm.reshape(len(BLENDSHAPES), -1)).reshape(len(linear), -1, 3)
         moved += release[:, None, None] * self.release_cm
-        moved = self.with_nose_held(moved)
         seen = moved @ self.view.T
         moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
         moved = self.with_lids_held(moved)
@@ -98,17 +94,6 @@ class FaceShape:
             moved[:, list(lower)] -= (1 - UPPER_LID_SHARE) * beyond
             moved[:, list(ring)] += LID_RING_SHARE * beyond.mean(1, keepdims=True)
         return moved
-
-    def with_nose_held(self, moved: Floats) -> Floats:
-        """Nostrils rise less and less above where a smile takes them; what is around them comes along."""
-        wings = list(NOSTRILS)
-        at_rest = self.release_cm[wings, 1].mean()
-        rise = at_rest - moved[:, wings, 1].mean(1)
-        beyond = NOSE_HOLD * np.maximum(rise - max(NOSE_RISE_CM, at_rest), 0)
-        if not beyond.any():
-            return moved
-        near = np.exp(-((distances_cm(self.rest_cm, self.rest_cm[wings]).min(1) / AROUND_NOSE_CM) ** 2))
-        return np.asarray(moved + (beyond[:, None] * near)[..., None] * [0, 1, 0])
 
     def with_corners_held(self, moved: Floats) -> Floats:
         """Mouths get wider less and less beyond what wide smiles are; what is around them comes along."""
