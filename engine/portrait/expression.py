@@ -55,6 +55,7 @@ class FaceShape:
     basis_cm: Floats  # (52, 468, 3)
     own: Floats  # (52,) the photo's own expression, as far as it can be taken out
     lips: Floats  # (468, 9) how far points go down per centimetre between the lips' edges, see `following_lips`
+    near_mouth: Floats  # (468,) 1 on the lips, less and less away from them
     skin: Skin
     view: Floats  # (2, 3) takes the head's frame to the picture's plane
 
@@ -105,10 +106,9 @@ class FaceShape:
         beyond = MOUTH_HOLD * (1 - free / np.maximum(wide, free))
         if not beyond.any():
             return moved
-        near = np.exp(-((distances_cm(self.rest_cm, self.rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
         along = across / wide
         aside = np.einsum("tpi,ti->tp", self.rest_cm + moved - corners.mean(1)[:, None], along)  # from the middle
-        return np.asarray(moved - (beyond * near * aside)[..., None] * along[:, None])
+        return np.asarray(moved - (beyond * self.near_mouth * aside)[..., None] * along[:, None])
 
     def with_lips_held(self, moved: Floats) -> Floats:
         """Lips as they hold each other and the teeth: each gives way as a whole, with the skin around it.
@@ -208,4 +208,5 @@ def face_shape(
         moves = np.ascontiguousarray(side_by_side.reshape(len(together), -1, 3).transpose(1, 0, 2))
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
-    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, skin, view)
+    near_mouth = np.exp(-((distances_cm(rest_cm, rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
+    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, near_mouth, skin, view)

@@ -89,7 +89,10 @@ def lips_apart(view: MouthView) -> Floats:
 
 
 def drawn_mouth(view: MouthView, assets: FaceAssets) -> DrawnMouth:
-    """The drawn interior of a photo's mouth at the opening that the photo shows, and nothing of the photo's own."""
+    """The drawn interior of a photo's mouth at the opening that the photo shows, and nothing of the photo's own.
+
+    The tongue goes with the jaw here; the engine has it go down less, and darker in a mouth that is hardly open.
+    """
     mesh = assets.mouth
     lips_px = view.pose.origin_px + PX_PER_CM * view.pose.rotation @ lip_line_cm(view.shape)
     vertices = placed_vertices(mesh, view.pose, lips_px, mouth_width_cm(view.shape))
