@@ -14,7 +14,7 @@ constexpr int kOutputs = 4;    // colours and alpha
 constexpr int kThreads = 256;  // of a block of tone_mouths
 constexpr int kSums = 6;       // colours of teeth as seen and as drawn
 constexpr int kNear = 5;       // pixels around one that say whether teeth or gums are near
-constexpr float kInTheDark = 0.4f, kLowerTeeth = 0.35f;                    // IN_THE_DARK and LOWER_TEETH of mouth.py
+constexpr float kInTheDark = 0.4f, kLowerTeeth = 0.15f;                    // IN_THE_DARK and LOWER_TEETH of mouth.py
 constexpr float kDarkest = 0.1f, kBrightest = 1.2f, kUsuallyDarkest = 0.6f; // TONES and USUAL_TONES
 
 } // namespace

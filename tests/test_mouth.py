@@ -230,7 +230,7 @@ def test_less_counts_of_what_the_network_has_hardly_seen() -> None:
     parts[:10, :, 0], parts[20:30, :, 2] = 1, 1
     counts = trust(parts)
     np.testing.assert_allclose(counts[2:8, 10:50], 1)
-    np.testing.assert_allclose(counts[22:28, 10:50], LOWER_TEETH)
+    np.testing.assert_allclose(counts[22:28, 10:50], LOWER_TEETH, rtol=1e-5)
     np.testing.assert_allclose(counts[45:], IN_THE_DARK)
 
 

@@ -28,6 +28,8 @@ UPPER_TEETH_LENGTH = 1.3  # the mesh's gums come down far; most smiles show none
 TEETH_BELOW_LIP_LINE_CM = 0.15  # more than in the mesh: parted lips usually show the upper teeth's edge
 TEETH_TILT_DEG, TONGUE_TILT_DEG = 6.0, 14.0  # of the lower jaw, half and wide open: closed, it is out of sight
 TONGUE_SOFT_CM = 0.15
+FADING_CM, LOWER_FADING_CM, TONGUE_FADING_CM = 1.5, 0.9, 4.0  # behind the front teeth, in which half the light is lost
+BETWEEN_TEETH, BETWEEN_TEETH_CM = 0.4, 0.12  # lower teeth are this much darker where they touch
 GROOVE, GROOVE_CM = 0.1, 0.2  # the tongue is this much darker along its middle
 BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
 DEPTH_SHADE = 0.2  # teeth and gums are this much darker where all around is skin
@@ -49,6 +51,7 @@ class MouthInterior:
     triangles: NDArray[np.int64]  # (T, 3)
     is_tooth: NDArray[np.bool_]  # (V,)
     is_lower: NDArray[np.bool_]  # (V,)
+    to_next_tooth_cm: Floats  # (V,) from a tooth; infinite on gums and tongue
     lip_line_cm: Floats  # (3,) where closed lips meet, in the middle
 
     @classmethod
@@ -59,6 +62,7 @@ class MouthInterior:
                 arrays["triangles"].astype(np.int64),
                 arrays["is_tooth"],
                 arrays["is_lower"],
+                arrays["to_next_tooth_cm"].astype(np.float32),
                 arrays["lip_line_cm"],
             )
 
@@ -76,8 +80,8 @@ def normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
 def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats:
     """Colour of each vertex for white light from above and before the face, 0-1 -> (V, 3).
 
-    Deeper in the mouth less light arrives: it falls by half every one and a half centimetres behind the front teeth,
-    but later on the tongue, which lies open to it from above.
+    Deeper in the mouth less light arrives: first on the lower teeth, which lie in the lips' shade, last on the tongue,
+    which lies open to it from above.
     """
     normal = normals(vertices_px, mesh.triangles)
     normal *= np.sign((normal * [0, 0, -1]).sum(1, keepdims=True)) + (normal[:, 2:] == 0)
@@ -87,10 +91,13 @@ def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats
     depth_cm = (vertices_px[:, 2] - vertices_px[mesh.is_tooth, 2].min()) / px_per_cm
     tongue = tongue_share(mesh)
     fading = np.clip((TONGUE_FADES_CM[1] - depth_cm) / np.ptp(TONGUE_FADES_CM), 0, 1)
+    lower_tooth = mesh.is_tooth & mesh.is_lower
     behind_cm = np.clip(depth_cm - 0.6, 0, None)
-    reach = (1 - tongue) * 0.5 ** (behind_cm / 1.5) + tongue * fading * 0.5 ** (behind_cm / 4)
+    half_cm = np.where(lower_tooth, LOWER_FADING_CM, FADING_CM)
+    reach = (1 - tongue) * 0.5 ** (behind_cm / half_cm) + tongue * fading * 0.5 ** (behind_cm / TONGUE_FADING_CM)
     groove = GROOVE * np.exp(-((mesh.vertices_cm[:, 0] / GROOVE_CM) ** 2))
-    reach *= 1 - groove * tongue
+    touching = np.clip(1 - mesh.to_next_tooth_cm / BETWEEN_TEETH_CM, 0, 1)
+    reach *= 1 - groove * tongue - BETWEEN_TEETH * touching * lower_tooth
     blush = 1 + (BLUSH - 1) * (1 - 0.5 * tongue[:, None])
     tooth = np.where(mesh.is_lower[:, None], LOWER_TOOTH, TOOTH)
     albedo = np.where(mesh.is_tooth[:, None], tooth, GUM + tongue[:, None] * (TONGUE - GUM))
