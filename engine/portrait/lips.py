@@ -25,7 +25,7 @@ def end_of_lower_lip(image: Image, upper: Floats, lower: Floats, px_per_cm: floa
     across = upper - lower
     gap_px = np.linalg.norm(across, axis=1)
     inwards = px_per_cm * across / np.maximum(gap_px, 1e-6)[:, None]  # a centimetre
-    part, corner = around_mouth(image, np.concatenate([upper, lower]), 2 * OUTER_CM[1] * px_per_cm + SPARE_PX)
+    part, corner = around_contours(image, np.concatenate([upper, lower]), 2 * OUTER_CM[1] * px_per_cm + SPARE_PX)
     lab, upper, lower = lab_of(part, max(0.5, STEP_CM * px_per_cm)), upper - corner, lower - corner
     teeth, dark = between_lips(lab, lower, across)
     outer_cm = -np.linspace(*OUTER_CM, 5)
@@ -44,7 +44,7 @@ def end_of_lower_lip(image: Image, upper: Floats, lower: Floats, px_per_cm: floa
     return np.asarray(corner + lower + inside_cm[:, None] * inwards, np.float32)
 
 
-def around_mouth(image: Image, contours: Floats, spare_px: float) -> tuple[Image, Floats]:
+def around_contours(image: Image, contours: Floats, spare_px: float) -> tuple[Image, Floats]:
     """The part of a picture that holds contours (m, 2) and so much around them, and where its corner (2,) is."""
     end = np.array(image.shape[1::-1])
     x0, y0 = np.clip(np.floor(contours.min(0) - spare_px), 0, end - 1).astype(int)

@@ -25,6 +25,10 @@ UPPER_RING_LEFT, LOWER_RING_LEFT = (414, 286, 258, 257, 259, 260, 467), (341, 25
 EYE_ENDS_RIGHT, EYE_ENDS_LEFT = (33, 133), (362, 263)
 IRIS_RIGHT, IRIS_LEFT = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)  # centre, then four on the rim
 
+# From the face's edge inwards: a brow's upper and lower line, and half-way from there to the lid.
+BROW_TOP_RIGHT, BROW_TOP_LEFT = (70, 63, 105, 66, 107), (300, 293, 334, 296, 336)
+BROW_RIGHT, BROW_LEFT = (46, 53, 52, 65, 55), (276, 283, 282, 295, 285)
+ABOVE_LID_RIGHT, ABOVE_LID_LEFT = (113, 225, 224, 223, 222, 221, 189), (342, 445, 444, 443, 442, 441, 413)
 BROW_EDGE = (55, 65, 52, 53, 285, 295, 282, 283)  # the lower ones
 
 FACE_OVAL = (
