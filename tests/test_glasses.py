@@ -81,9 +81,10 @@ def test_a_face_without_glasses_is_left_alone() -> None:
     assert portrait("none").glasses is None
     image = photo()
     matte = np.ones(image.shape[:2], np.float32)
-    bare, found = take_off(image, 0 * matte, matte, astronaut_mesh().points_px, astronaut_mesh().pose)
+    bare, bare_matte, found = take_off(image, 0 * matte, matte, astronaut_mesh().points_px, astronaut_mesh().pose)
     assert found is None
     assert bare is image
+    assert bare_matte is matte
 
 
 @pytest.mark.parametrize(
@@ -104,19 +105,48 @@ def test_the_bare_face_has_no_frames() -> None:
     assert dark(bare)[inside].mean() < 0.35  # her lashes and brows are dark as well
 
 
+def grown(mask: Floats, cm: float) -> Floats:
+    size = 2 * round(cm * astronaut_mesh().pose.scale_px) + 1
+    return np.asarray(cv2.dilate(mask, np.ones((size, size))), np.float32)
+
+
+def test_skin_beside_rims_stays_skin() -> None:
+    """The network's masks are several times as wide as a rim."""
+    mesh, rough = astronaut_mesh(), grown(frames_mask(), 0.3)
+    bare, _, found = take_off(photo(), rough, np.ones_like(rough), mesh.points_px, mesh.pose)
+    assert found is not None
+    beside = (rough > 0) & (grown(frames_mask(), 0.15) == 0)
+    kept = (bare == photo()).all(2)
+    assert kept[beside].mean() > 0.7
+    assert not kept[frames_mask() > 0].any()
+
+
+def test_what_a_rim_hides_of_the_background_is_no_part_of_the_head() -> None:
+    mesh, rims = astronaut_mesh(), frames_mask()
+    face = np.arange(rims.shape[1]) < mesh.points_px[263, 0] + mesh.pose.scale_px  # the left rim is half beside it
+    matte = np.maximum(np.broadcast_to(face, rims.shape), rims).astype(np.float32)
+    _, bare_matte, found = take_off(photo(), rims, matte, mesh.points_px, mesh.pose)
+    assert found is not None
+    beside, before = (rims > 0) & ~face, (rims > 0) & face
+    assert bare_matte[beside].mean() < 0.3
+    assert bare_matte[before].mean() > 0.95
+    elsewhere = grown(rims, 0.3) == 0
+    np.testing.assert_array_equal(bare_matte[elsewhere], matte[elsewhere])
+
+
 def test_temples_stay_with_the_skin() -> None:
-    """They lead back in depth, where a flat layer can't follow: near the ears the layer is empty."""
+    """They lead back in depth, where a flat layer can't follow: at the ears the layer is empty."""
     image, mesh = photo().copy(), astronaut_mesh()
     middle, cm = mesh.points_px[[33, 133, 362, 263], :2].mean(0), mesh.pose.scale_px
     line = np.zeros(image.shape[:2], np.uint8)
-    ends = [(round(middle[0] + side * 7.4 * cm), round(middle[1])) for side in (-1, 1)]
+    ends = [(round(middle[0] + side * 8.9 * cm), round(middle[1])) for side in (-1, 1)]
     cv2.line(line, *ends, 1, round(0.3 * cm))
     image[line > 0] = DARK
     mask = np.maximum(frames_mask(), line)
-    bare, found = take_off(image, mask, np.ones_like(mask), mesh.points_px, mesh.pose)
+    bare, _, found = take_off(image, mask, np.ones_like(mask), mesh.points_px, mesh.pose)
     assert found is not None
     for x, y in ends:
-        there = slice(y - 3, y + 4), slice(x - 2, x + 3)
+        there = slice(y - 3, y + 4), slice(max(0, x - 2), x + 3)
         assert np.abs(bare[there].astype(int) - image[there]).max() < 0.2 * 255
     assert found.layer[:, : round(0.1 * cm), 3].max() < 0.2
 

@@ -99,9 +99,11 @@ def test_glasses_are_put_on_there_too(kernels: Kernels) -> None:
 
 
 def assert_as_drawn(found: np.ndarray, expected: np.ndarray) -> None:
-    """But for roundings: fields of other batches may differ by thousandths of a pixel."""
+    """But for roundings: fields of other batches may differ by thousandths of a pixel, what the mouth network sees by a
+    level."""
     apart = np.abs(found.astype(int) - expected)
-    assert apart.max() <= 1
+    assert apart.max() <= 2
+    assert (apart > 1).mean() < 2e-5
     assert (apart > 0).mean() < 1e-3
 
 

@@ -1,7 +1,8 @@
 """Glasses: taken off the face before it is bent, and put on again as the rigid thing that they are.
 
-The segmentation network calls frames "other". What lies under them is filled in from the skin around; what is left to
-make the photo of that is a layer of its own, which follows the skull.
+The segmentation network calls frames "other", roughly. Which pixels there are rims is told by what stands out from its
+surroundings; what lies under them is filled in from the skin around, and what is left to make the photo of that is a
+layer of its own, which follows the skull.
 """
 
 from __future__ import annotations
@@ -12,16 +13,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
 from engine.portrait.patches import Rectangle, rectangle_around
 from engine.types import Floats, HeadPose, Image
 
+Mask = NDArray[np.uint8]  # 0 or 1
+Outlines = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+
+LIDS = (top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT)
+BROWS = (top.BROW_TOP_RIGHT, top.BROW_RIGHT), (top.BROW_TOP_LEFT, top.BROW_LEFT)
 EYES, BRIDGE = (33, 133, 362, 263), 168  # ends of the eyes; the nose between them
-REACH_CM = (7.5, 3.5, 4.5)  # of the frames from between the eyes: sideways, up, down
+REACH_CM = (9.0, 3.5, 4.5)  # of the glasses from between the eyes: sideways, up, down
+FRAMES_CM = 7.5  # sideways, without temples: hair and hats may join these
 POSSIBLE, LIKELY = 0.15, 0.35  # of "other": frames are where it is possible all the way to where it is likely
 SMALLEST_CM = (6.0, 0.8)  # frames are at least this wide and this high
 EDGE_CM = 0.15  # the network's pixels are as coarse as that
-TEMPLES_FADE_CM = 1.0  # what leads to the ears goes back in depth: it stays with the skin
+RIM_CM, GLINT_CM = 0.9, 0.35  # rims are narrower than that, and what shines on them
+STANDS_OUT, OTHER_COLOUR = 22, 12  # levels of 255, in CIELAB, between them and what is beside
+SMALLEST_RIM_CM = 0.25  # squared, of a piece
+CLOSED_CM, RIM_EDGE_CM = 0.3, 0.14  # across holes in a rim, and across its edge on both sides
+LASHES_CM, HAIRS_CM = 0.22, 0.15  # around eyes, and around the mesh's brows: what stands out there as well
+SURE = 0.35  # of "other": a rim all the same
+TEMPLES_FADE_CM = 1.5  # what leads to the ears goes back in depth: it stays with the skin
 FILL_REACH_CM = 0.3
 CLEAR, OPAQUE = 8.0, 40.0  # levels between the photo and the bare face, where frames begin to be seen and are all
 
@@ -38,40 +52,53 @@ class Glasses:
 
 def take_off(
     image: Image, other: Floats, matte: Floats, mesh_px: Floats, pose: HeadPose
-) -> tuple[Image, Glasses | None]:
-    """The face without its glasses, and those; the image itself and None where there are none.
+) -> tuple[Image, Floats, Glasses | None]:
+    """The face without its glasses, the matte of that, and the glasses; image and matte themselves and None where there
+    are none.
 
     image (h, w, 3), other (h, w) the probability of what is neither skin, hair nor clothes, matte (h, w), mesh (478, 3)
     and pose are all of one person's crop.
     """
     between = mesh_px[list(EYES), :2].mean(0)
     sideways, up, down = (cm * pose.scale_px for cm in REACH_CM)
-    near = rectangle_around(between, (sideways, up, down), image.shape[1], image.shape[0])
-    frames = frames_in(other[near.slices], pose.scale_px)
+    near, before = (
+        rectangle_around(between, (aside, up, down), image.shape[1], image.shape[0])
+        for aside in (sideways, FRAMES_CM * pose.scale_px)
+    )
+    frames = frames_in(other[before.slices], pose.scale_px)
     if frames is None:
-        return image, None
-    around = np.asarray(cv2.dilate(frames, np.ones((2 * round(EDGE_CM * pose.scale_px) + 1,) * 2)), np.uint8)
-    around[matte[near.slices] < 1] = 0
-    part = np.ascontiguousarray(image[near.slices])
-    filled = np.asarray(cv2.inpaint(part, around, FILL_REACH_CM * pose.scale_px, cv2.INPAINT_TELEA), np.uint8)
+        return image, matte, None
+    frames = with_temples(frames, other[near.slices], before.x0 - near.x0)
+    part, covered = np.ascontiguousarray(image[near.slices]), np.ascontiguousarray(matte[near.slices])
+    points, size, scale = mesh_px[:, :2] - [near.x0, near.y0], part.shape[:2], pose.scale_px
+    eyes, brows = inside(LIDS, LASHES_CM, points, size, scale), inside(BROWS, HAIRS_CM, points, size, scale)
+    around = rims(part, frames, (eyes | brows) & (other[near.slices] < SURE), scale)
+    around[covered == 0] = 0
+    tight = Rectangle(*cv2.boundingRect(around))
+    if not tight.width:
+        return image, matte, None
     rigid = rigid_share(between, near, pose)
+    filled = np.where(around[..., None] > 0, filled_in(part, around, eyes, scale), part)
+    levels = np.rint(255 * covered).astype(np.uint8)
+    uncovered = np.where(around > 0, filled_in(levels, around, eyes, scale) / np.float32(255), covered)
     bare = np.rint(part + rigid[..., None] * (filled.astype(np.float32) - part)).astype(np.uint8)
-    alpha = seen_share(part, filled, around, pose.scale_px) * rigid
-    colour = part - (1 - alpha[..., None]) * bare
-    without = image.copy()
-    without[near.slices] = bare
-    layer = np.concatenate([colour, alpha[..., None]], 2).astype(np.float32)
-    x, y, width, height = cv2.boundingRect(around)
-    if not width:
-        return image, None
-    tight = Rectangle(near.x0 + x, near.y0 + y, width, height)
+    alpha = seen_share(part, filled, around, scale) * rigid
+    layer = np.concatenate([part - (1 - alpha[..., None]) * bare, alpha[..., None]], 2).astype(np.float32)
+    without, bare_matte = image.copy(), matte.copy()
+    without[near.slices], bare_matte[near.slices] = bare, covered + rigid * (uncovered - covered)
     bridge_px = mesh_px[BRIDGE : BRIDGE + 1]
     bridge_cm = to_head_frame(bridge_px, pose)[0].astype(np.float32)
-    layer = np.ascontiguousarray(layer[y : y + height, x : x + width])
-    return without, Glasses(tight, layer, bridge_cm, bridge_px[0, :2].astype(np.float32))
+    place = Rectangle(near.x0 + tight.x0, near.y0 + tight.y0, tight.width, tight.height)
+    layer = np.ascontiguousarray(layer[tight.slices])
+    return without, bare_matte, Glasses(place, layer, bridge_cm, bridge_px[0, :2].astype(np.float32))
 
 
-def frames_in(other: Floats, px_per_cm: float) -> NDArray[np.uint8] | None:
+def filled_in(picture: Image, around: Mask, eyes: Mask, px_per_cm: float) -> Image:
+    """A picture (h, w[, 3]), filled in around rims; not from eyes, which would bleed into the lids."""
+    return np.asarray(cv2.inpaint(picture, around | eyes, FILL_REACH_CM * px_per_cm, cv2.INPAINT_TELEA), np.uint8)
+
+
+def frames_in(other: Floats, px_per_cm: float) -> Mask | None:
     """Where frames are (h, w), of a picture of the eyes; None where nothing is as large as that and level with them."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((other > POSSIBLE).astype(np.uint8), connectivity=8)
     found = np.zeros(other.shape, np.uint8)
@@ -87,7 +114,52 @@ def frames_in(other: Floats, px_per_cm: float) -> NDArray[np.uint8] | None:
     return found if large else None
 
 
-def seen_share(image: Image, bare: Image, around: NDArray[np.uint8], px_per_cm: float) -> Floats:
+def with_temples(frames: Mask, other: Floats, x: int) -> Mask:
+    """Frames (h, m), at column x of a wider picture (h, n), and what goes on from them at their height -> (h, n)."""
+    rows = slice(*(np.flatnonzero(frames.any(1))[[0, -1]] + [0, 1]))
+    wide = np.zeros(other.shape, np.uint8)
+    wide[rows] = other[rows] > POSSIBLE
+    _, labels = cv2.connectedComponents(wide, connectivity=8)
+    joined = np.unique(labels[:, x : x + frames.shape[1]][frames > 0])
+    return np.asarray(np.isin(labels, joined[joined > 0]), np.uint8)
+
+
+def inside(outlines: Outlines, around_cm: float, points_px: Floats, size: tuple[int, int], px_per_cm: float) -> Mask:
+    """Between upper and lower lines of a mesh (478, 2) and a little around, in a picture of this size (h, w)."""
+    found = np.zeros(size, np.uint8)
+    for upper, lower in outlines:
+        cv2.fillPoly(found, [np.round(points_px[[*upper, *lower[::-1]]]).astype(np.int32)], 1)
+    return np.asarray(cv2.dilate(found, disc(2 * around_cm * px_per_cm)), np.uint8)
+
+
+def rims(part: Image, frames: Mask, but: Mask, px_per_cm: float) -> Mask:
+    """Where rims are (h, w), at the photo's resolution: what in or beside what the network calls frames is darker than
+    its surroundings, of another colour, or shines; `but` for what else does. Skin there stays skin."""
+    around = cv2.dilate(frames, np.ones((2 * round(EDGE_CM * px_per_cm) + 1,) * 2))
+    lightness, *colours = cv2.split(cv2.cvtColor(part, cv2.COLOR_RGB2LAB))
+    rim, glint = disc(RIM_CM * px_per_cm), disc(GLINT_CM * px_per_cm)
+    found = cv2.morphologyEx(lightness, cv2.MORPH_BLACKHAT, rim) > STANDS_OUT
+    found |= cv2.morphologyEx(lightness, cv2.MORPH_TOPHAT, glint) > STANDS_OUT
+    for colour in colours:
+        for way in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
+            found |= cv2.morphologyEx(colour, way, rim) > OTHER_COLOUR
+    found &= (around > 0) & (but == 0)
+    if found.any():  # hinges are wider
+        found |= (lightness <= np.median(lightness[found])) & (frames > 0) & (but == 0)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+    found &= (stats[:, cv2.CC_STAT_AREA] > (SMALLEST_RIM_CM * px_per_cm) ** 2)[labels]
+    whole = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(CLOSED_CM * px_per_cm))
+    return np.asarray(cv2.dilate(whole, disc(RIM_EDGE_CM * px_per_cm)) * around, np.uint8)
+
+
+def disc(across_px: float) -> Mask:
+    """At least 3 pixels across."""
+    return np.asarray(
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(across_px / 2)) + 1,) * 2), np.uint8
+    )
+
+
+def seen_share(image: Image, bare: Image, around: Mask, px_per_cm: float) -> Floats:
     """How much of each pixel is glasses (h, w), by how far it is from the bare face."""
     apart = np.abs(image.astype(np.float32) - bare).max(2)
     share = np.clip((apart - CLEAR) / (OPAQUE - CLEAR), 0, 1) * around

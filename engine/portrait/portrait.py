@@ -123,7 +123,7 @@ def build_portrait(
     shift = np.array([crop.x0, crop.y0, 0], np.float32)
     mesh_px = (mesh.points_px - shift).astype(np.float32)
     pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
-    crop_image, glasses = take_off(crop_image, other, matte, mesh_px, pose)
+    crop_image, matte, glasses = take_off(crop_image, other, matte, mesh_px, pose)
     points = control_points(mesh_px, pose, crop.width, crop.height)
     face_cm = to_head_frame(mesh_px[: top.FACE_POINTS], pose)
     together = shared_motion(face_cm, assets.triangles, pose.rotation)
