@@ -100,10 +100,11 @@ def known_share(places: Tensor, box: Tensor, crop: Box) -> Tensor:
     return (t * t * (3 - 2 * t))[:, None]
 
 
-def shaded(source: Tensor, positions: Tensor, shading: Tensor) -> Tensor:
+def shaded(source: Tensor, tint: Tensor, positions: Tensor, shading: Tensor) -> Tensor:
     """The person (T, 4, h, w) from the source's five channels; shading (T, 2, h, w) is folds and light."""
     found = sample_shared(source, positions, outer_box(source))
-    gain = (1 - shading[:, :1] * found[:, 4:]) * (1 + shading[:, 1:])
+    dark = shading[:, :1] * found[:, 4:] * tint[:, None, None]
+    gain = (1 - dark) * (1 + shading[:, 1:])
     return torch.cat([found[:, :3] * gain, found[:, 3:4]], 1)
 
 
@@ -171,7 +172,7 @@ class LayeredWarp(nn.Module):
         shown = (1 - covered) * through
         return torch.cat([colour, torch.ones_like(covered)], 1), torch.cat([shown * drawn, 255 * shown], 1)
 
-    def patch(self, source: Tensor, base: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def patch(self, source: Tensor, tint: Tensor, base: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """One place where skin tears: two skin layers over the interior -> (T, 4, h, w), and the interior's share that
         is drawn (T, 4, h, w), as in `interior`."""
         box, functions, upper, lower, skin_alpha, feather = inputs[:6]
@@ -183,7 +184,7 @@ class LayeredWarp(nn.Module):
         for coefficients, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
             offset = enlarge(self.source_offsets(functions, coefficients, box), height, width)
             positions = pixels + (smooth + share * (offset - smooth)).permute(0, 2, 3, 1)
-            layers.append((shaded(source, positions, shading), sample_shared(alpha, positions, box)))
+            layers.append((shaded(source, tint, positions, shading), sample_shared(alpha, positions, box)))
         (colour_u, alpha_u), (colour_l, alpha_l) = layers
         covered = (alpha_u + alpha_l).clamp(max=1)
         behind_upper = alpha_l * (1 - alpha_u)  # the upper layer lies over the lower where they overlap
@@ -200,6 +201,7 @@ class LayeredWarp(nn.Module):
         source: Tensor,
         base_functions: Tensor,
         fold_regions: Tensor,
+        fold_tint: Tensor,
         light_maps: Tensor,
         *patches: Tensor,
     ) -> list[Tensor]:
@@ -212,6 +214,7 @@ class LayeredWarp(nn.Module):
         source (1, 5, h, w)      the person, premultiplied RGB 0-255, alpha 0-1, and how much folds darken the skin
         base_functions (gh, gw, F) `Interpolation.functions` at the crop's nodes
         fold_regions (R, gh, gw) where the regions are
+        fold_tint (3,)           how much of that darkness each colour takes
         light_maps (L, gh, gw)   what each term adds to the gain of colours
         and for each of PATCHES
         box (4,)                 x0 y0 x1 y1 of its outer pixels' centres
@@ -231,10 +234,10 @@ class LayeredWarp(nn.Module):
         height, width = source.shape[2], source.shape[3]
         fine, fine_shading = enlarge(coarse, height, width).split([2, 2], 1)
         positions = lattice(outer_box(source), height, width) + fine.permute(0, 2, 3, 1)
-        frames = [over(shaded(source, positions, fine_shading), behind)]
+        frames = [over(shaded(source, fold_tint, positions, fine_shading), behind)]
         for i in range(len(PATCHES)):
             inputs = patches[i * len(PATCH_INPUTS) : (i + 1) * len(PATCH_INPUTS)]
-            drawn, inside = self.patch(source, coarse, inputs[:-1])
+            drawn, inside = self.patch(source, fold_tint, coarse, inputs[:-1])
             frames.append(over(drawn, inputs[-1]))
         return [*frames, as_bytes(inside)]  # of the last one, the mouth
 
@@ -249,6 +252,7 @@ def example_inputs(frames: int = 2, functions: int = 9) -> dict[str, Tensor]:
         "source": torch.zeros(1, 5, 65, 74),
         "base_functions": torch.zeros(11, 12, functions),
         "fold_regions": torch.zeros(7, 11, 12),
+        "fold_tint": torch.ones(3),
         "light_maps": torch.zeros(8, 11, 12),
     }
     for i, name in enumerate(PATCHES):
@@ -278,6 +282,7 @@ def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
     shared |= {"source": {2: "crop_h", 3: "crop_w"}}
     shared |= {"base_functions": {0: "nodes_h", 1: "nodes_w", 2: "functions"}}
     shared |= {"fold_regions": {0: "regions", 1: "nodes_h", 2: "nodes_w"}}
+    shared |= {"fold_tint": {}}
     shared |= {"light_maps": {0: "terms", 1: "nodes_h", 2: "nodes_w"}}
     for p in PATCHES:
         size, nodes = {2: f"{p}_h", 3: f"{p}_w"}, {0: f"{p}_nodes_h", 1: f"{p}_nodes_w", 2: "functions"}

@@ -27,15 +27,18 @@ __device__ float4 image_at(const MienImages &images, int which, float x, float y
 // The person at a place in the crop, whose skin folds by `strength` and is in light brighter by `light`.
 __device__ float4 person_at(const MienWarp &w, float x, float y, float strength, float light) {
     const float4 found = image_at(w.source, 0, x, y);
-    float kept = 1 + light;
+    const float gain = 1 + light;
+    float dark = 0;
     if (strength != 0) {
         const Corners c = corners_at(x, y, w.source.height, w.source.width);
         const float *at = w.source_folds + std::ptrdiff_t(c.y0) * (w.source.width + 1) + c.x0;
         const float *under = at + w.source.width + 1;
         const float above = at[0] + c.right * (at[1] - at[0]), beneath = under[0] + c.right * (under[1] - under[0]);
-        kept *= 1 - strength * (above + c.below * (beneath - above));
+        dark = strength * (above + c.below * (beneath - above));
     }
-    return {found.x * kept, found.y * kept, found.z * kept, found.w};
+    const float *tint = w.fold_tint;
+    return {found.x * gain * (1 - tint[0] * dark), found.y * gain * (1 - tint[1] * dark),
+            found.z * gain * (1 - tint[2] * dark), found.w};
 }
 
 __device__ void lay_over(float4 drawn, const std::uint8_t *behind, std::uint8_t *out) {

@@ -112,12 +112,13 @@ MIEN_CLONES void person_row(const MienWarp &warp, const Spots &spots, const floa
     const float *folds = warp.source_folds, *right = spots.right.data(), *below = spots.below.data();
     const int *first = spots.first.data();
     const int stride = source.width + 1;
+    const f4 tint = {warp.fold_tint[0], warp.fold_tint[1], warp.fold_tint[2], 0.0f};
     const f4 units = {source.colour, source.colour, source.colour, source.alpha};
     for (int i = 0; i < count; ++i) {
         f4 found = units * mixed(source.pixels, stride, first[i], right[i], below[i]);
         if (strength[i] != 0.0f) {
-            const float kept = 1.0f - strength[i] * mixed(folds, stride, first[i], right[i], below[i]);
-            found *= f4{kept, kept, kept, 1.0f};
+            const float dark = strength[i] * mixed(folds, stride, first[i], right[i], below[i]);
+            found *= 1.0f - dark * tint;
         }
         const float gain = 1.0f + light[i];
         found *= f4{gain, gain, gain, 1.0f};

@@ -54,6 +54,7 @@ struct MienWarp {
     const float *coefficients; // frames x functions x 2, of the smooth field
     const float *folds;        // frames x regions
     const float *fold_regions; // regions x base.rows x base.columns
+    const float *fold_tint;    // 3, how much of a fold's darkness each colour takes
     const float *light;        // frames x terms
     const float *light_maps;   // terms x base.rows x base.columns
     MienGrid base;
@@ -70,7 +71,7 @@ struct MienWarp {
 
 // What the caller compares with its own idea of all this, since a library may be older than the code that loads it:
 // a number that is raised whenever a struct changes, as its size may stay what it was, and the size of MienWarp.
-constexpr std::int32_t kMienInterface = 2;
+constexpr std::int32_t kMienInterface = 3;
 MIEN_EXPORT std::int32_t mien_interface();
 MIEN_EXPORT std::int64_t mien_warp_size();
 

@@ -52,9 +52,10 @@ MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float 
     const Spots &spots = layer.spots;
     const int stride = source.width + 1, first = spots.first[i];
     const f4 person = mixed(source.pixels, stride, first, spots.right[i], spots.below[i]);
-    const float folds = mixed(warp.source_folds, stride, first, spots.right[i], spots.below[i]);
-    const float colour = source.colour * (1.0f - strength * folds) * (1.0f + light);
-    return person * f4{colour, colour, colour, source.alpha};
+    const float dark = strength * mixed(warp.source_folds, stride, first, spots.right[i], spots.below[i]);
+    const float colour = source.colour * (1.0f + light);
+    const f4 tint = {warp.fold_tint[0], warp.fold_tint[1], warp.fold_tint[2], 0.0f};
+    return person * f4{colour, colour, colour, source.alpha} * (1.0f - dark * tint);
 }
 
 MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const Layer &upper, const Layer &lower,

@@ -126,11 +126,12 @@ def layered_warp(inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Bytes]:
     coarse = np.concatenate([offset, shading], 1)
     pixels = np.broadcast_to(lattice(box, height, width), (len(offset), height, width, 2))
     fine = sample(coarse, pixels, box)
-    drawn = shaded(source, pixels + fine[:, :2].transpose(0, 2, 3, 1), fine[:, 2:])
+    tint = given["fold_tint"]
+    drawn = shaded(source, tint, pixels + fine[:, :2].transpose(0, 2, 3, 1), fine[:, 2:])
     frames = {"frames": over(drawn, given["behind"])}
     for name in PATCHES:
         own = {key.removeprefix(f"{name}_"): value for key, value in given.items() if key.startswith(name)}
-        drawn, inside = patch(source, coarse, own)
+        drawn, inside = patch(source, tint, coarse, own)
         frames[f"{name}_frames"] = over(drawn, own["behind"])
     return frames | {"mouth_inside": np.rint(inside).astype(np.uint8).transpose(0, 2, 3, 1)}  # the mouth is last
 
@@ -147,9 +148,10 @@ def sample(image: Array, positions: Array, box: Array) -> Array:
     return grid_sample(image, grid, "bilinear", "border", align_corners=True)
 
 
-def shaded(source: Array, positions: Array, shading: Array) -> Array:
+def shaded(source: Array, tint: Array, positions: Array, shading: Array) -> Array:
     found = sample(source, positions, np.array([0, 0, source.shape[3] - 1, source.shape[2] - 1]))
-    gain = (1 - shading[:, :1] * found[:, 4:]) * (1 + shading[:, 1:])
+    dark = shading[:, :1] * found[:, 4:] * tint[:, None, None]
+    gain = (1 - dark) * (1 + shading[:, 1:])
     return np.concatenate([found[:, :3] * gain, found[:, 3:4]], 1)
 
 
@@ -186,7 +188,7 @@ def source_offsets(functions: Array, coefficients: Array, box: Array) -> Array:
     return offset / half_inverse[:, None, None]
 
 
-def patch(source: Array, base: Array, own: Mapping[str, Array]) -> tuple[Array, Array]:
+def patch(source: Array, tint: Array, base: Array, own: Mapping[str, Array]) -> tuple[Array, Array]:
     """Two skin layers over the interior -> (T, 4, h, w), and the interior's share that is drawn, alpha 0-255."""
     box, height, width = own["box"], *own["skin_alpha"].shape[2:]
     crop = np.array([0, 0, source.shape[3] - 1, source.shape[2] - 1])
@@ -197,7 +199,7 @@ def patch(source: Array, base: Array, own: Mapping[str, Array]) -> tuple[Array, 
     for coefficients, alpha in ((own["upper"], own["skin_alpha"][:, :1]), (own["lower"], own["skin_alpha"][:, 1:])):
         offset = sample(source_offsets(own["functions"], coefficients, box), pixels, box)
         positions = pixels + (smooth + share * (offset - smooth)).transpose(0, 2, 3, 1)
-        layers.append((shaded(source, positions, shading), sample(alpha, positions, box)))
+        layers.append((shaded(source, tint, positions, shading), sample(alpha, positions, box)))
     (colour_upper, upper), (colour_lower, lower) = layers
     covered, beneath = np.minimum(upper + lower, 1), lower * (1 - upper)
     skin = (colour_upper * upper + colour_lower * beneath) / np.maximum(upper + beneath, 1e-6)

@@ -6,8 +6,9 @@ import numpy as np
 
 from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
-from engine.portrait.folds import REGIONS, fold_map, fold_strengths, forehead_lines
+from engine.portrait.folds import REGIONS, TINT, fold_map, fold_strengths, fold_tint, forehead_lines
 from engine.portrait.portrait import FaceAssets
+from engine.portrait.toning import Toning
 from tests.perception import astronaut_mesh, bundle
 
 BETWEEN_BROWS, CHEEK, NOSE_TIP = 9, 50, 1
@@ -65,3 +66,14 @@ def test_each_fold_has_its_muscles() -> None:
         moved[0, BLENDSHAPES.index(name)] = 1
         strengths = fold_strengths(moved)[0]
         assert strengths.argmax() == REGIONS.index(region)
+
+
+def test_folds_are_redder_than_skin_but_not_in_grey_photos() -> None:
+    """What is dark there is light that has been through skin; a grey multiple of it looks like pencil."""
+    rng = np.random.default_rng(0)
+    coloured = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    grey = np.repeat(coloured[..., :1], 3, 2)
+    red, green, blue = fold_tint(Toning.of(coloured))
+    assert red < green < blue
+    np.testing.assert_allclose(fold_tint(Toning.of(coloured)), TINT)
+    np.testing.assert_allclose(fold_tint(Toning.of(grey)), 1)

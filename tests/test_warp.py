@@ -63,6 +63,7 @@ def planted(frames: int = 1) -> dict[str, np.ndarray]:
         "base_functions": functions((0, 0, WIDTH - 1, HEIGHT - 1), 11, 12),
         "light_maps": np.stack([np.full((11, 12), 0.5), np.tile(np.arange(12) / 11, (11, 1)), np.zeros((11, 12))]),
         "fold_regions": np.stack([np.zeros((11, 12)), np.tile(np.arange(12) < 6, (11, 1))]),  # the left half
+        "fold_tint": np.array([0.7, 1.0, 1.3]),
     }
     for name, count in PATCHES.items():
         (height, width), (x0, y0) = SIZES[name], CORNERS[name]
@@ -142,7 +143,7 @@ def test_skin_darkens_where_it_folds() -> None:
     np.testing.assert_array_equal(still, photo)
     np.testing.assert_array_equal(folded[:, WIDTH // 2 + 8 :], photo[:, WIDTH // 2 + 8 :])
     left = np.s_[:, : WIDTH // 2 - 8]  # the person is opaque there
-    expected = photo[left] * (1 - 0.5 * inputs["source"][0, 4][left][..., None])
+    expected = photo[left] * (1 - 0.5 * inputs["source"][0, 4][left][..., None] * inputs["fold_tint"])
     np.testing.assert_allclose(folded[left], expected, atol=1)
 
 

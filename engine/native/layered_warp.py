@@ -35,6 +35,7 @@ def _input_specs() -> dict[str, TensorSpec]:
         "source": (1, 5, "crop_h", "crop_w"),
         "base_functions": ("nodes_h", "nodes_w", "functions"),
         "fold_regions": ("regions", "nodes_h", "nodes_w"),
+        "fold_tint": (3,),
         "light_maps": ("terms", "nodes_h", "nodes_w"),
     }
     for p, count in TEXTURES.items():
@@ -251,6 +252,7 @@ def warp_struct(
         coefficients=place("base_coefficients"),
         folds=place("folds"),
         fold_regions=place("fold_regions"),
+        fold_tint=place("fold_tint"),
         light=place("light"),
         light_maps=place("light_maps"),
         base=Grid(place("base_functions"), sizes["nodes_h"], sizes["nodes_w"]),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 log = logging.getLogger("engine")
 
-INTERFACE = 2  # kMienInterface
+INTERFACE = 3  # kMienInterface
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 PATH = Path(__file__).parent / f"libmien{SUFFIX}"
 
@@ -69,6 +69,7 @@ class Warp(ctypes.Structure):
         ("coefficients", ctypes.c_void_p),
         ("folds", ctypes.c_void_p),
         ("fold_regions", ctypes.c_void_p),
+        ("fold_tint", ctypes.c_void_p),
         ("light", ctypes.c_void_p),
         ("light_maps", ctypes.c_void_p),
         ("base", Grid),

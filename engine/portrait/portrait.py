@@ -17,7 +17,7 @@ from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import IRISES, eyeball_textures, iris_of
 from engine.portrait.far_side import shared_motion
-from engine.portrait.folds import fold_map, fold_regions
+from engine.portrait.folds import fold_map, fold_regions, fold_tint
 from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
@@ -136,12 +136,13 @@ def build_portrait(
     face_px = mesh_px[: top.FACE_POINTS]
     normals = vertex_normals(face_px, assets.triangles)
     light = estimate_light(crop_image, face_px, normals, pose.scale_px)
+    skin, toning = skin_tone(crop_image, mesh_px), Toning.of(crop_image)
     constants: dict[str, np.ndarray] = {
         "base_functions": field.functions(nodes),
         "fold_regions": fold_regions(assets.canonical_cm, mesh_px, pose.scale_px, nodes),
+        "fold_tint": fold_tint(toning),
         "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
-    skin, toning = skin_tone(crop_image, mesh_px), Toning.of(crop_image)
     white = white_of_light(skin, eye_white(crop_image, mesh_px))
     lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
     jaw_px = points.cm_to_px @ (-JAW_PER_CHIN * shape.release_cm[CHIN])
