@@ -1,4 +1,4 @@
-"""Brows keep their thickness while they rise: skin that the photo shows to be brow goes as far as the brow."""
+"""Brows keep their thickness while they rise, and lashes their length: hairs aren't drawn out with the skin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from engine.mesh import BLENDSHAPES, CanonicalFace
 from engine.portrait import topology as top
-from engine.portrait.brows import RISING, rising_whole
+from engine.portrait.brows import RISING, rising
 from engine.portrait.portrait import FaceAssets
 from tests.perception import bundle
 
@@ -40,9 +40,17 @@ def face(down_to: float, hair: tuple[int, int, int] = HAIR) -> np.ndarray:
     return picture
 
 
+def lashes(picture: np.ndarray) -> np.ndarray:
+    """The picture with dense lashes from the right lid to the points above it."""
+    points, shown = points_px(), picture.copy()
+    outline = points[[*top.ABOVE_LID_RIGHT, *top.UPPER_RING_RIGHT[::-1]]]
+    cv2.fillPoly(shown, [np.round(outline).astype(np.int32)], HAIR)
+    return shown
+
+
 def followed(moves: np.ndarray, picture: np.ndarray) -> float:
     """How much of what the skin stays behind a rising brow is made up for, from 0 to 1."""
-    found = rising_whole(moves, picture, points_px(), PX_PER_CM)
+    found = rising(moves, picture, points_px(), PX_PER_CM)
     below, brow = list(top.ABOVE_LID_RIGHT[MIDDLE]), list(top.BROW_RIGHT[1:4])
     behind, now = (mean_up(moves, brow) - mean_up(which, below) for which in (moves, found))
     return float(1 - now / behind)
@@ -60,7 +68,7 @@ def test_thick_brows_take_the_skin_that_they_cover_along(moves: np.ndarray) -> N
 
 
 def test_only_rising_brows_are_changed_and_only_below_them(moves: np.ndarray) -> None:
-    found = rising_whole(moves, face(0.95), points_px(), PX_PER_CM)
+    found = rising(moves, face(0.95), points_px(), PX_PER_CM)
     changed = (found != moves).any(2)
     assert changed[[RIGHT_UP, LEFT_UP]].any(1).all()
     assert set(np.flatnonzero(changed.any(1))) <= set(RISING)
@@ -68,4 +76,16 @@ def test_only_rising_brows_are_changed_and_only_below_them(moves: np.ndarray) ->
 
 
 def test_brows_that_are_hardly_seen_are_left_alone(moves: np.ndarray) -> None:
-    np.testing.assert_array_equal(rising_whole(moves, face(0.95, FAIR), points_px(), PX_PER_CM), moves)
+    np.testing.assert_array_equal(rising(moves, face(0.95, FAIR), points_px(), PX_PER_CM), moves)
+
+
+def test_skin_under_lashes_stays_behind(moves: np.ndarray) -> None:
+    thin = face(-0.6)
+    bare, under = (rising(moves, picture, points_px(), PX_PER_CM) for picture in (thin, lashes(thin)))
+    points = list(top.ABOVE_LID_RIGHT[MIDDLE])
+    assert 0.4 < mean_up(under, points) / mean_up(bare, points) < 0.7
+
+
+def test_brows_win_where_both_are(moves: np.ndarray) -> None:
+    both = followed(moves, lashes(face(0.95)))
+    assert both > 0.5

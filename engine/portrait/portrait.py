@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.bundle import Bundle
 from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
-from engine.portrait.brows import rising_whole
+from engine.portrait.brows import rising
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import IRISES, eyeball_textures, iris_of
@@ -127,7 +127,7 @@ def build_portrait(
     points = control_points(mesh_px, pose, crop.width, crop.height)
     face_cm = to_head_frame(mesh_px[: top.FACE_POINTS], pose)
     together = shared_motion(face_cm, assets.triangles, pose.rotation)
-    moves = rising_whole(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
+    moves = rising(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
     basis = replace(assets.basis, displacements_cm=moves)
     shape = face_shape(face_cm, mesh.blendshapes, basis, assets.skin, pose.rotation, together)
     folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
