@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.portrait.behind import next_to
 from engine.portrait.patches import rectangle_around
-from engine.portrait.stray_hairs import next_to
 from engine.types import Floats, Image
 
 LOBES = (132, 361)  # of the mesh: beside the lobes

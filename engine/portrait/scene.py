@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.backends.base import Backend
 from engine.inpaint import Inpainter
+from engine.portrait.behind import fading_into, going_on
 from engine.portrait.earrings import with_earrings
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle, bounding_rectangle
@@ -91,7 +92,7 @@ class SceneBuilder:
         hair (h, w) is the probability of that."""
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
         filled = self.inpainter.fill(photo, hidden)
-        behind = fading_into(photo, filled, matte, margin_px)
+        behind = going_on(photo, fading_into(photo, filled, matte, margin_px), matte, hair, px_per_cm)
         return without_stray_hairs(behind, filled, hidden, (hair > 0.5) & (matte > 0.5), px_per_cm)
 
     def cut_out(
@@ -129,16 +130,6 @@ def freedom(matte: Floats, crop: Rectangle, pose: HeadPose, photo_width: int) ->
         cut.append(head[:, -1].sum())
     share = max(map(float, cut), default=0.0) / (sum(HEAD_SIZE_CM[1:]) * pose.scale_px)
     return 1 - (1 - LEAST_FREEDOM) * min(1.0, share / CUT_SHARE)
-
-
-def fading_into(photo: Image, filled: Image, matte: Floats, reach_px: int) -> Image:
-    """The filled picture, turning back into the photo (both (h, w, 3)) outside of the person's soft edge.
-
-    What differs from the photo there would travel with the person; stray hairs should, the background should not.
-    """
-    near = cv2.blur(cv2.dilate(matte, np.ones((reach_px // 2 | 1,) * 2)), (reach_px // 2 | 1,) * 2)
-    share = np.clip(1.5 * np.maximum(near, matte), 0, 1)[..., None]
-    return np.asarray(np.rint(photo + share * (filled.astype(np.float32) - photo)), np.uint8)
 
 
 def own_share(pose: HeadPose, others: Sequence[HeadPose], rectangle: Rectangle, hair: Floats) -> Floats:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.portrait.behind import next_to
 from engine.portrait.patches import bounding_rectangle
 from engine.types import Floats, Image
 
@@ -71,14 +72,6 @@ def noise(apart: Floats, away_cm: Floats, px_per_cm: float) -> Floats:
     side = 2 * round(1.3 * REACH_CM * px_per_cm) + 1
     amount, seen = (cv2.blur(part, (side, side), borderType=cv2.BORDER_CONSTANT) for part in (apart * beyond, beyond))
     return np.asarray(amount / np.maximum(seen, 1e-6), np.float32)
-
-
-def next_to(hidden: NDArray[np.bool_], picture: Floats) -> Floats:
-    """The picture (h, w, 3) with what is hidden (h, w) replaced by the nearest pixel that isn't."""
-    _, labels = cv2.distanceTransformWithLabels(hidden.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    seen = np.zeros((int(labels.max()) + 1, 3), np.float32)
-    seen[labels[~hidden]] = picture[~hidden]
-    return np.asarray(seen[labels])
 
 
 def attached(lines: NDArray[np.bool_], hidden: NDArray[np.bool_], px_per_cm: float) -> Floats:
