@@ -121,6 +121,22 @@ def test_skin_beside_rims_stays_skin() -> None:
     assert not kept[frames_mask() > 0].any()
 
 
+def test_dark_lenses_hide_eyes_that_move() -> None:
+    mesh, lenses = astronaut_mesh(), frames_mask().astype(np.uint8)
+    for ends in RIMS:
+        x, y = np.rint(mesh.points_px[list(ends), :2].mean(0)).astype(int).tolist()
+        cv2.floodFill(lenses, None, (x, y), 1)
+    image = np.where(lenses[..., None] > 0, np.array(DARK, np.uint8), astronaut())
+    bare, _, found = take_off(
+        image, lenses.astype(np.float32), np.ones(lenses.shape, np.float32), mesh.points_px, mesh.pose
+    )
+    assert found is not None
+    whole = np.zeros(lenses.shape, np.float32)
+    whole[found.rectangle.slices] = found.layer[..., 3]
+    assert whole[cv2.erode(lenses, np.ones((5, 5))) > 0].min() > 0.9
+    assert not dark(bare)[lenses > 0].any()
+
+
 def test_what_a_rim_hides_of_the_background_is_no_part_of_the_head() -> None:
     mesh, rims = astronaut_mesh(), frames_mask()
     face = np.arange(rims.shape[1]) < mesh.points_px[263, 0] + mesh.pose.scale_px  # the left rim is half beside it

@@ -28,13 +28,14 @@ REACH_CM = (9.0, 3.5, 4.5)  # of the glasses from between the eyes: sideways, up
 FRAMES_CM = 7.5  # sideways, without temples: hair and hats may join these
 POSSIBLE, LIKELY = 0.15, 0.35  # of "other": frames are where it is possible all the way to where it is likely
 SMALLEST_CM = (6.0, 0.8)  # frames are at least this wide and this high
-EDGE_CM = 0.15  # the network's pixels are as coarse as that
+EDGE_CM, DARK_EDGE_CM = 0.15, 0.25  # the network's pixels are as coarse as that; and around dark lenses
 RIM_CM, GLINT_CM = 0.9, 0.35  # rims are narrower than that, and what shines on them
 STANDS_OUT, OTHER_COLOUR = 22, 12  # levels of 255, in CIELAB, between them and what is beside
 SMALLEST_RIM_CM = 0.25  # squared, of a piece
 CLOSED_CM, RIM_EDGE_CM = 0.3, 0.14  # across holes in a rim, and across its edge on both sides
 LASHES_CM, HAIRS_CM = 0.22, 0.15  # around eyes, and around the mesh's brows: what stands out there as well
 SURE = 0.35  # of "other": a rim all the same
+TINTED = 0.4  # of the eyes is where frames are: lenses are dark
 TEMPLES_FADE_CM = 1.5  # what leads to the ears goes back in depth: it stays with the skin
 FILL_REACH_CM, FILL_PX_PER_CM = 0.3, 20.0
 CLEAR, OPAQUE = 8.0, 40.0  # levels between the photo and the bare face, where frames begin to be seen and are all
@@ -72,7 +73,10 @@ def take_off(
     part, covered = np.ascontiguousarray(image[near.slices]), np.ascontiguousarray(matte[near.slices])
     points, size, scale = mesh_px[:, :2] - [near.x0, near.y0], part.shape[:2], pose.scale_px
     eyes, brows = inside(LIDS, LASHES_CM, points, size, scale), inside(BROWS, HAIRS_CM, points, size, scale)
-    around = rims(part, frames, (eyes | brows) & (other[near.slices] < SURE), scale)
+    if frames[eyes > 0].mean() > TINTED:
+        around, eyes = grown(frames, DARK_EDGE_CM * scale), np.zeros_like(eyes)  # what lenses hide is filled in as well
+    else:
+        around = rims(part, frames, (eyes | brows) & (other[near.slices] < SURE), scale)
     around[covered == 0] = 0
     tight = Rectangle(*cv2.boundingRect(around))
     if not tight.width:
@@ -144,7 +148,7 @@ def inside(outlines: Outlines, around_cm: float, points_px: Floats, size: tuple[
 def rims(part: Image, frames: Mask, but: Mask, px_per_cm: float) -> Mask:
     """Where rims are (h, w), at the photo's resolution: what in or beside what the network calls frames is darker than
     its surroundings, of another colour, or shines; `but` for what else does. Skin there stays skin."""
-    around = cv2.dilate(frames, np.ones((2 * round(EDGE_CM * px_per_cm) + 1,) * 2))
+    around = grown(frames, EDGE_CM * px_per_cm)
     lightness, *colours = cv2.split(cv2.cvtColor(part, cv2.COLOR_RGB2LAB))
     rim, glint = square(RIM_CM * px_per_cm), square(GLINT_CM * px_per_cm)  # discs take ten times as long
     found = cv2.morphologyEx(lightness, cv2.MORPH_BLACKHAT, rim) > STANDS_OUT
@@ -159,6 +163,10 @@ def rims(part: Image, frames: Mask, but: Mask, px_per_cm: float) -> Mask:
     found &= (stats[:, cv2.CC_STAT_AREA] > (SMALLEST_RIM_CM * px_per_cm) ** 2)[labels]
     whole = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(CLOSED_CM * px_per_cm))
     return np.asarray(cv2.dilate(whole, disc(RIM_EDGE_CM * px_per_cm)) * around, np.uint8)
+
+
+def grown(mask: Mask, by_px: float) -> Mask:
+    return np.asarray(cv2.dilate(mask, np.ones((2 * round(by_px) + 1,) * 2)), np.uint8)
 
 
 def square(across_px: float) -> Mask:
