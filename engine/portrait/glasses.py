@@ -73,7 +73,7 @@ def take_off(
     part, covered = np.ascontiguousarray(image[near.slices]), np.ascontiguousarray(matte[near.slices])
     points, size, scale = mesh_px[:, :2] - [near.x0, near.y0], part.shape[:2], pose.scale_px
     eyes, brows = inside(LIDS, LASHES_CM, points, size, scale), inside(BROWS, HAIRS_CM, points, size, scale)
-    if frames[eyes > 0].mean() > TINTED:
+    if np.count_nonzero(frames & eyes) > TINTED * np.count_nonzero(eyes):
         around, eyes = grown(frames, DARK_EDGE_CM * scale), np.zeros_like(eyes)  # what lenses hide is filled in as well
     else:
         around = rims(part, frames, (eyes | brows) & (other[near.slices] < SURE), scale)
