@@ -262,7 +262,7 @@ def test_mouths_get_wider_less_and_less_beyond_wide_smiles() -> None:
     freely, held = (wide[1] - wide[0]) / 0.3, (wide[3] - wide[2]) / 0.5
     assert held < 0.6 * freely
     assert wide[2] < WIDE_MOUTH_CM + 0.8
-    away = list(top.EYE_ENDS_RIGHT + top.EYE_ENDS_LEFT + top.BROW_EDGE)
+    away = list(top.EYE_ENDS_RIGHT + top.EYE_ENDS_LEFT + (*top.BROW_RIGHT[1:], *top.BROW_LEFT[1:]))
     np.testing.assert_allclose(stretched(2.0)[away], shape().rest_cm[away] + shape().release_cm[away], atol=0.06)
 
 

@@ -29,7 +29,7 @@ REGIONS = (
     "eye_left",
 )
 # How much of a fold's darkness red, green and blue take: light that gets out of one has been through skin. Medians of
-# 310 folds beside the mouths of smiling people, the same on pale and on dark skin.
+# 310 folds beside the mouths of smiling people; on pale and on dark skin they are about the same.
 TINT = np.array([0.68, 1.03, 1.29], np.float32)
 SUPERSAMPLING = 2
 RIDGE_WIDTH = 3  # of the skin beside a furrow that bulges into the light, as a multiple of the furrow's

@@ -33,7 +33,8 @@ TERMS = 8  # without the level, which no turn changes
 UNLIKE_SKIN_CM = 0.5  # around eyes, brows and mouth
 LEFT_OUT = (
     *top.EYE_ENDS_RIGHT, *top.EYE_ENDS_LEFT, *top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT, *top.UPPER_LID_LEFT,
-    *top.LOWER_LID_LEFT, *top.BROW_EDGE, *top.UPPER_LIP, *top.LOWER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP_OUTER,
+    *top.LOWER_LID_LEFT, *top.BROW_RIGHT[1:], *top.BROW_LEFT[1:], *top.UPPER_LIP, *top.LOWER_LIP,
+    *top.UPPER_LIP_OUTER, *top.LOWER_LIP_OUTER,
 )  # fmt: skip
 
 
