@@ -21,6 +21,8 @@ FEATHER_PX = 2.0  # in the network's picture: how deep inside the mask the old p
 OCTAVES = 5  # of detail that are held down to what is seen around
 AROUND_PX, WITHIN_PX = 64, 12  # in the network's picture: reach of "around", and of the filling's own liveliness
 LIVELINESS = 1.0  # of the filling at most, as a multiple of what is seen around
+WHOLE, ENOUGH = 0.99, 0.2  # of a place that is seen: nothing there is filled; enough to tell its colour
+PATCH_PX, NEXT = 16, 2  # in the network's picture; so many to each side say what colours patches keep to
 
 
 class Inpainter:
@@ -48,7 +50,8 @@ class Inpainter:
         # Any network pixel that a masked pixel touches must be filled, or what should vanish shines through.
         touched = cv2.resize(mask.astype(np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) > 0
         covered = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8))
-        filled = calmed(self._run(small, covered), small.astype(np.float32) / 255, covered)
+        picture = small.astype(np.float32) / 255
+        filled = calmed(toned(self._run(small, covered), picture, covered), picture, covered)
         large = cv2.resize(filled, (width, height), interpolation=_method((SIDE_PX, SIDE_PX), mask.shape))
         weight = _feather(mask)[..., None]
         mixed = image.astype(np.float32) + weight * (large * 255 - image)
@@ -82,13 +85,53 @@ def calmed(filled: Floats, picture: Floats, covered: NDArray[Any]) -> Floats:
 
 def _restraint(detail: Floats, seen: Floats, octave: int) -> Floats:
     """What one octave of detail (h, w, 3) is multiplied by (h, w), 0 to 1; 1 where the picture is seen."""
-    contrast, known = np.abs(detail).mean(2), np.where(seen > 0.99, np.float32(1), np.float32(0))
+    contrast, known = np.abs(detail).mean(2), np.where(seen > WHOLE, np.float32(1), np.float32(0))
     around, within = (2 * (reach >> octave) + 1 for reach in (AROUND_PX, WITHIN_PX))
     everywhere = float((known * contrast).sum() / max(float(known.sum()), 1.0))
     few = 1e-3  # where no known pixel is near, the whole picture says what is usual
     usual = (_mean(known * contrast, around) + few * everywhere) / (_mean(known, around) + few)
     allowed = LIVELINESS * usual / (_mean(contrast, within) + 1e-6)
-    return np.asarray(np.where(seen > 0.99, 1, np.minimum(allowed, 1)), np.float32)
+    return np.asarray(np.where(seen > WHOLE, 1, np.minimum(allowed, 1)), np.float32)
+
+
+def toned(filled: Floats, picture: Floats, covered: NDArray[Any]) -> Floats:
+    """The filled picture with the large patches of what was filled in kept to the colours seen next to them.
+
+    Beside a blue wall the network may go on with a beige one: what is hidden looks like people to it. Colours are
+    compared as means over squares of PATCH_PX, those farther in with what is seen nearest. All (n, n[, 3]).
+    """
+    here = (covered > 0).astype(np.float32)
+    patches, share = _coarse(filled, here)
+    own, seen = _coarse(picture, 1 - here)
+    unknown = seen[..., None] <= ENOUGH
+    if unknown.all():
+        return filled
+    low, high = np.where(unknown, np.inf, own), np.where(unknown, -np.inf, own)
+    while np.isinf(low).any():
+        least, most = _spread(low, high, 1)
+        low, high = np.where(np.isinf(low), least, low), np.where(np.isinf(high), most, high)
+    change = (np.clip(patches, *_spread(low, high, NEXT)) - patches) * share[..., None]
+    large, weight = (cv2.resize(part, filled.shape[1::-1], interpolation=cv2.INTER_LINEAR) for part in (change, share))
+    return np.where(covered[..., None] > 0, np.clip(filled + large / np.maximum(weight, 1e-6)[..., None], 0, 1), filled)
+
+
+def _coarse(picture: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """The mean of a picture (n, n, 3) as far as it counts (n, n), and how far it does, in squares of PATCH_PX."""
+    side = (picture.shape[1] // PATCH_PX, picture.shape[0] // PATCH_PX)
+    colours, weight = (
+        np.asarray(cv2.resize(part, side, interpolation=cv2.INTER_AREA), np.float32)
+        for part in (picture * share[..., None], share)
+    )
+    return colours / np.maximum(weight, 1e-6)[..., None], weight
+
+
+def _spread(low: Floats, high: Floats, reach: int) -> tuple[Floats, Floats]:
+    """The least of one and the most of the other (h, w, 3) within so many places to each side."""
+    window, repeated = np.ones((2 * reach + 1,) * 2, np.uint8), cv2.BORDER_REPLICATE
+    return (
+        np.asarray(cv2.erode(low, window, borderType=repeated), np.float32),
+        np.asarray(cv2.dilate(high, window, borderType=repeated), np.float32),
+    )
 
 
 def _mean(values: Floats, side: int) -> Floats:

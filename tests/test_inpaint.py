@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.inpaint import calmed
+from engine.inpaint import calmed, toned
 from engine.types import Image
 from tests.perception import backend, inpainter
 
@@ -71,6 +71,25 @@ def test_fillings_are_no_livelier_than_what_is_around() -> None:
         quieter = calmed(filled, picture, covered)
         np.testing.assert_allclose(quieter[:100], picture[:100], atol=1e-5)
         assert quieter[inside].std() == pytest.approx(0.577 * min(around, within), rel=0.25)
+
+
+def test_fillings_keep_to_the_colours_next_to_them() -> None:
+    """Beside a blue wall the network goes on with a beige one, which a turning head would uncover."""
+    covered = np.zeros((512, 512), np.uint8)
+    covered[150:512, 180:330] = 1
+    blue, red, beige = (np.array(colour, np.float32) for colour in ((0.1, 0.3, 0.5), (0.5, 0.1, 0.1), (0.6, 0.5, 0.4)))
+    picture = np.broadcast_to(blue, (512, 512, 3)).copy()
+    filled = np.where(covered[..., None] > 0, beige, picture)
+    np.testing.assert_allclose(toned(filled, picture, covered), picture, atol=1e-5)
+
+    picture[:, 256:] = red  # where two colours meet, the network says where one ends
+    filled = np.where(np.arange(512)[:, None] < 240, blue, red)[None].repeat(512, 0).astype(np.float32)
+    np.testing.assert_allclose(toned(filled, picture, covered)[150:170, 200:300], filled[150:170, 200:300], atol=1e-5)
+
+
+def test_a_picture_that_is_covered_whole_stays_as_the_network_filled_it() -> None:
+    filled = np.full((512, 512, 3), 0.4, np.float32)
+    np.testing.assert_array_equal(toned(filled, np.zeros_like(filled), np.ones((512, 512), np.uint8)), filled)
 
 
 def test_sizes_must_agree() -> None:
