@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.portrait.own_teeth import OwnTeeth, continued, continued_below, tone
 from engine.portrait.patches import Rectangle
 from engine.portrait.toning import Toning
-from engine.types import Floats, HeadPose, Image
+from engine.types import Floats, HeadPose
 
 SUPERSAMPLING = 3
 TOOTH_HEIGHT_CM = 1.0
@@ -162,9 +162,15 @@ def tilted(shape_cm: Floats, teeth_cm: Floats, angles: Floats) -> Floats:
     return np.asarray(turned + [0, front[:, 1].min(), front[:, 2].min()])
 
 
+def unshaded(photo: Floats, aperture: Floats) -> Floats:
+    """The mouth's patch (h, w, 3) as it was before the warp darkens teeth near skin; aperture as below."""
+    return np.asarray(photo / (1 - DEPTH_SHADE * cv2.blur(1 - aperture, (SHADE_PX, SHADE_PX)))[..., None], np.float32)
+
+
 def mouth_textures(
-    image: Image,
+    photo: Floats,
     aperture: Floats,
+    own: Floats,
     teeth: OwnTeeth,
     white: Floats,
     toning: Toning,
@@ -176,11 +182,10 @@ def mouth_textures(
 ) -> Floats:
     """The four layers -> (4, 4, h, w) premultiplied, of the rectangle's size.
 
-    aperture (h, w) is 1 where the photo shows the inside of the mouth; white (3,) is what white looks like in the
-    photo's light, 0-255; jaw_px (2,) is how far the photo's jaw is open.
+    photo and own (h, w, 3), 0-255: the mouth's patch, and with what is known of the photo's teeth, unshaded; aperture
+    (h, w) is 1 where the photo shows the inside of the mouth; white (3,) is what white looks like in the photo's light,
+    0-255; jaw_px (2,) is how far the photo's jaw is open.
     """
-    own = image[rectangle.slices].astype(np.float32)
-    unshaded = own / (1 - DEPTH_SHADE * cv2.blur(1 - aperture, (SHADE_PX, SHADE_PX)))[..., None]
     shown = (aperture > 0).astype(np.float32)[..., None]
     is_tongue = (tongue_share(mesh)[mesh.triangles] > 0).any(1)
     depth_cm = (vertices_px[:, 2] - vertices_px[mesh.is_tooth, 2].min()) / px_per_cm
@@ -192,14 +197,15 @@ def mouth_textures(
     at = np.clip(np.rint(vertices_px[:, 0] - rectangle.x0).astype(int), 0, rectangle.width - 1)
     seen = np.maximum(lit, behind[0, at, :3])  # what fades into the dark doesn't stand out from it
     colours, behind[..., :3] = toning.applied(seen), toning.applied(behind[..., :3])
-    colours[mesh.is_tooth] *= tone(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle))
+    upper_teeth = upper[mesh.is_tooth[upper].all(1)]
+    colours[mesh.is_tooth] *= tone(own, teeth, rasterise(vertices_px, colours, upper_teeth, rectangle))
     tongue = rasterise(vertices_px, colours, mesh.triangles[is_tongue], rectangle)
     tongue = softened(tongue, TONGUE_SOFT_CM * px_per_cm)
     layers = [
         tongue + (1 - tongue[..., 3:]) * behind,
-        continued_below(unshaded, teeth, rasterise(vertices_px, colours, lower, rectangle), jaw_px),
-        continued(unshaded, teeth, rasterise(vertices_px, colours, upper, rectangle)),
-        shown * np.concatenate([own, shown], 2),
+        continued_below(own, teeth, rasterise(vertices_px, colours, lower, rectangle), jaw_px),
+        continued(own, teeth, rasterise(vertices_px, colours, upper, rectangle)),
+        shown * np.concatenate([photo, shown], 2),
     ]
     return np.ascontiguousarray(np.stack(layers).transpose(0, 3, 1, 2), np.float32)
 

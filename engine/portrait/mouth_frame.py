@@ -58,6 +58,13 @@ def in_picture(patch: Floats, to_patch: Floats) -> Floats:
     return np.asarray(found, np.float32)
 
 
+def in_patch(share: Floats, to_patch: Floats, shape: tuple[int, ...]) -> Floats:
+    """A share (96, 160) of the network's picture in the mouth's patch -> (h, w)."""
+    height, width = shape
+    found = cv2.warpAffine(share, to_patch, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
+
+
 def mouth_frame(
     mesh: MouthInterior,
     vertices_px: Floats,

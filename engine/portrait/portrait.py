@@ -22,9 +22,9 @@ from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
 from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
-from engine.portrait.mouth import DEPTH_SHADE, TONGUE_SHADE, MouthInterior, mouth_textures, placed_vertices
-from engine.portrait.mouth_frame import MouthFrame, mouth_frame, picture_in_patch
-from engine.portrait.own_teeth import own_teeth
+from engine.portrait.mouth import DEPTH_SHADE, TONGUE_SHADE, MouthInterior
+from engine.portrait.mouth_frame import MouthFrame
+from engine.portrait.mouth_layers import Tones, mouth_layers
 from engine.portrait.patches import (
     LAYERS,
     TEARS,
@@ -37,7 +37,6 @@ from engine.portrait.patches import (
     snap_to_dark_line,
 )
 from engine.portrait.skin import Skin
-from engine.portrait.teeth_rows import in_rows
 from engine.portrait.toning import Toning
 from engine.portrait.white import eye_white, skin_tone, white_of_light
 from engine.types import FaceMesh, Floats, Image
@@ -143,10 +142,8 @@ def build_portrait(
         "fold_tint": fold_tint(toning),
         "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
-    white = white_of_light(skin, eye_white(crop_image, mesh_px))
-    lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
+    tones = Tones(skin, white_of_light(skin, eye_white(crop_image, mesh_px)), toning)
     jaw_px = points.cm_to_px @ (-JAW_PER_CHIN * shape.release_cm[CHIN])
-    mouth_px = placed_vertices(assets.mouth, pose, lips_px, mouth_width_cm(shape))
     patches = {}
     for tear in TEARS:
         rectangle = patch_rectangle(tear, mesh_px, pose.scale_px, crop)
@@ -154,14 +151,7 @@ def build_portrait(
         alphas = tear_alphas(tear, crop_image, mesh_px, pose.scale_px, rectangle)
         aperture = np.clip(1 - alphas.sum(0), 0, 1)
         if tear.name == "mouth":
-            to_patch = picture_in_patch(lips_px, pose, rectangle)
-            photo = crop_image[rectangle.slices].astype(np.float32)
-            teeth = own_teeth(photo, aperture, skin, pose.scale_px)
-            teeth = in_rows(teeth, photo, aperture, to_patch)
-            textures = mouth_textures(
-                crop_image, aperture, teeth, white, toning, assets.mouth, mouth_px, pose.scale_px, rectangle, jaw_px
-            )
-            mouth = mouth_frame(assets.mouth, mouth_px, to_patch, rectangle, teeth, toning)
+            textures, mouth = mouth_layers(crop_image, aperture, assets.mouth, shape, pose, jaw_px, tones, rectangle)
             shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
@@ -216,14 +206,3 @@ def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rec
         lower = end_of_lower_lip(image, upper, lower, px_per_cm)
         upper = upper - bow * [0, MESH_EDGE_CM * px_per_cm]
     return skin_alphas(upper.astype(np.float32), lower.astype(np.float32), rectangle, softness)
-
-
-def lip_line_cm(shape: FaceShape) -> Floats:
-    """Where the closed lips' middle would be, in the head's frame (3,)."""
-    return np.asarray((shape.rest_cm + shape.release_cm)[[13, 14]].mean(0))
-
-
-def mouth_width_cm(shape: FaceShape) -> float:
-    """When the face shows nothing."""
-    neutral = shape.rest_cm + shape.release_cm
-    return float(np.linalg.norm(neutral[top.LIP_LEFT_END] - neutral[top.LIP_RIGHT_END]))

@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.portrait.mouth_frame import HEIGHT, LIP_LINE_Y, WIDTH, in_picture
+from engine.portrait.mouth import FRONT_TEETH_CM, MouthInterior
+from engine.portrait.mouth_frame import HEIGHT, LIP_LINE_Y, PX_PER_CM, WIDTH, in_patch, in_picture
 from engine.portrait.own_teeth import OwnTeeth
-from engine.types import Floats
+from engine.portrait.patches import Rectangle
+from engine.types import Floats, HeadPose
 
 USUAL_EDGE_Y = LIP_LINE_Y + 10  # row of upper teeth's edge
 FAR_PX = 18  # of it, at which an edge would have to be clearer by `FAR_COSTS` of the teeth's brightness
@@ -52,6 +54,29 @@ def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) 
     return replace(teeth, kept=teeth.kept * upper, above=teeth.above * upper, lower=lower, below=below)
 
 
+def lowered(
+    mesh: MouthInterior, vertices_px: Floats, teeth: OwnTeeth, pose: HeadPose, to_patch: Floats, rectangle: Rectangle
+) -> Floats:
+    """The drawn mouth (V, 3) with its upper jaw as low as the photo's front teeth (above) show it to be.
+
+    Teeth drawn higher than those seen would be a second row above them as soon as the lip rises. Lower ones are cut off
+    (`OwnTeeth.above`): a lower lip may hide where teeth end.
+    """
+    if not teeth.kept.any():
+        return vertices_px
+    front = mesh.is_tooth & ~mesh.is_lower & (np.abs(mesh.vertices_cm[:, 0]) < FRONT_TEETH_CM)
+    in_patch = vertices_px[front, :2] - [rectangle.x0, rectangle.y0] - to_patch[:, 2]
+    x, y = np.linalg.inv(to_patch[:, :2]) @ in_patch.T
+    columns = slice(*np.clip(np.rint([x.min(), x.max() + 1]), 0, WIDTH).astype(int))
+    kept, above = (in_picture(share, to_patch)[:, columns] > 0.5 for share in (teeth.kept, teeth.above))
+    if not kept.any():
+        return vertices_px
+    edge_y = float(np.median(above[:, kept.any(0)].sum(0)))
+    down_cm = max(0.0, edge_y - float(y.max())) / PX_PER_CM
+    shift = down_cm * pose.scale_px * pose.rotation[:, 1]
+    return np.asarray(vertices_px + np.where(mesh.is_lower, 0, 1)[:, None] * shift, np.float32)
+
+
 def edge_of_upper(bright: Floats, shown: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Row of the upper teeth's edge in each column of (h, n) -> (n,)."""
     y = np.arange(len(bright))[:, None]
@@ -82,13 +107,6 @@ def upper_brightness(bright: Floats, shown: NDArray[np.bool_], rows: NDArray[np.
     at_edge = bright[rows[middle], middle] / np.maximum(above, 1)
     is_gap = np.median(at_edge) < GAP and np.median(below_px) >= LEAST_BELOW_PX
     return float(np.median(above)) if is_gap else None
-
-
-def in_patch(share: Floats, to_patch: Floats, shape: tuple[int, ...]) -> Floats:
-    """A share (96, 160) of the network's picture in the mouth's patch -> (h, w)."""
-    height, width = shape
-    found = cv2.warpAffine(share, to_patch, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found, np.float32)
 
 
 def below_top(lower: Floats) -> Floats:

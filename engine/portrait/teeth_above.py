@@ -1,0 +1,68 @@
+"""What the lip hides of teeth that the photo shows: they go on upwards as they are below, tooth by tooth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from engine.portrait.own_teeth import OwnTeeth
+from engine.types import Floats
+
+FROM_LIP_CM = 0.08  # below the lip, where what is seen is no longer dark from it
+MIRRORED = 0.12  # of a tooth's height that is seen: what is next to the lip goes on, what is below does not return
+ALIKE_CM = 0.2  # along the lip
+SOFT_CM = 0.03
+AS_BRIGHT = (0.5, 0.7)  # of the teeth's brightness, from which on what is next to the lip is a tooth
+
+
+def grown(
+    photo: Floats, teeth: OwnTeeth, crowns: Floats, to_patch: Floats, px_per_cm: float
+) -> tuple[Floats, OwnTeeth]:
+    """The mouth's patch (h, w, 3) with its teeth going on below the lip, and these teeth as kept ones.
+
+    crowns (h, w) is where upper teeth would be drawn: beside those seen they would be a second row, of other widths.
+    to_patch (2, 3) as in `MouthFrame`, says which way is up.
+    """
+    if not (teeth.kept > 0.5).any():
+        return photo, teeth
+    height, width = crowns.shape
+    upright = turned(to_patch, height, width)
+    side = round(np.hypot(height, width))
+    layers = np.concatenate([photo, teeth.kept[..., None]], 2).astype(np.float32)
+    layers = np.asarray(cv2.warpAffine(layers, upright, (side, side), borderMode=cv2.BORDER_REPLICATE), np.float32)
+    colours, share = upwards(layers[..., :3], layers[..., 3] > 0.5, px_per_cm)
+    layers = np.concatenate([colours, share[..., None]], 2)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    layers = np.asarray(cv2.warpAffine(layers, upright, (width, height), flags=flags), np.float32)
+    above, colours = layers[..., 3:], layers[..., :3]
+    kept = teeth.kept + above[..., 0] * crowns * (1 - teeth.kept)
+    return np.asarray(photo + above * (colours - photo), np.float32), replace(teeth, kept=kept)
+
+
+def turned(to_patch: Floats, height: int, width: int) -> Floats:
+    """(2, 3) that turns a patch about its middle, to where that of a square picture around it is, and upright."""
+    right = to_patch[:, 0] / np.linalg.norm(to_patch[:, 0])
+    turn = np.array([[right[0], right[1]], [-right[1], right[0]]])
+    middle = np.array([width - 1, height - 1]) / 2
+    return np.column_stack([turn, (np.hypot(height, width) - 1) / 2 - turn @ middle]).astype(np.float32)
+
+
+def upwards(picture: Floats, seen: np.ndarray, px_per_cm: float) -> tuple[Floats, Floats]:
+    """What is seen in an upright picture (h, w[, 3]) and goes on above its upper end -> colours (h, w, 3), and where
+    they are to take the place of the picture's (h, w)."""
+    columns = np.flatnonzero(seen.any(0))
+    first, last = seen[:, columns].argmax(0), len(seen) - 1 - seen[::-1, columns].argmax(0)
+    near = np.ones(2 * round(ALIKE_CM * px_per_cm / 2) + 1)
+    weight = np.convolve(np.ones(len(columns)), near, "same")[: len(columns)]
+    top = np.convolve(first, near, "same")[: len(columns)] / weight + FROM_LIP_CM * px_per_cm
+    at, x = np.arange(len(seen), dtype=np.float32)[:, None], np.arange(seen.shape[1], dtype=np.float32)
+    top_y, reach = (np.interp(x, columns, part)[None] for part in (top, MIRRORED * np.maximum(last - top, 0)))
+    source_y = np.where(at < top_y, top_y + np.minimum(top_y - at, reach), at).astype(np.float32)
+    source_x = np.broadcast_to(x, source_y.shape).copy()
+    colours = np.asarray(cv2.remap(picture, source_x, source_y, cv2.INTER_LINEAR), np.float32)
+    soft_px = max(0.5, SOFT_CM * px_per_cm)
+    bright = cv2.GaussianBlur(colours.mean(2), (0, 0), soft_px) / np.quantile(picture[seen].mean(1), 0.75)
+    share = np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1) * np.isin(x, columns)[None] * (at < top_y)
+    return colours, np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
