@@ -15,6 +15,7 @@ from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import (
     LIDS,
     LIP_OVERLAP_CM,
+    RAISED_BROW_CM,
     WIDE_LIDS_CM,
     WIDE_MOUTH_CM,
     FaceShape,
@@ -246,6 +247,24 @@ def test_eyes_that_a_photo_shows_wide_open_stay_so() -> None:
     assert eye_cm(staring.rest_cm, 0) > WIDE_LIDS_CM + 0.2
     zeros = np.zeros((1, len(BLENDSHAPES)), np.float32)
     np.testing.assert_allclose(staring.displacement_cm(zeros, np.zeros(1, np.float32)), 0, atol=1e-6)
+
+
+def test_brows_rise_less_and_less_beyond_what_people_can() -> None:
+    right, left = (list(brow[1:-1]) for brow in (top.BROW_RIGHT, top.BROW_LEFT))
+
+    def raised(release: float, weight: float) -> np.ndarray:
+        return moved_cm(release=release, browInnerUp=weight, browOuterUpRight=weight) - moved_cm(release=release)
+
+    for release in (0.0, 1.0):
+        high = [-float(raised(release, weight)[right, 1].mean()) for weight in (0.3, 0.6, 1.2, 1.6)]
+        assert high == sorted(high)
+        assert high[1] == pytest.approx(2 * high[0], rel=0.1)
+        assert RAISED_BROW_CM < high[2] < RAISED_BROW_CM + 0.15
+        assert (high[3] - high[2]) / 0.4 < 0.4 * high[0] / 0.3
+    lids = [*LIDS[0][0], *LIDS[0][1]]
+    alone = moved_cm(browInnerUp=0.6, browOuterUpRight=0.6)[lids] - shape().rest_cm[lids]
+    np.testing.assert_allclose(raised(0.0, 1.2)[lids], 2 * alone, atol=0.06)  # these are not held
+    assert -raised(0.0, 1.6)[left, 1].mean() < RAISED_BROW_CM  # browInnerUp alone
 
 
 def mouth_cm(points: np.ndarray) -> float:

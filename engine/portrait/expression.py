@@ -23,6 +23,11 @@ UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 WIDE_LIDS_CM, LID_HOLD = 1.22, 0.7  # a little more than irises' diameter, and the share of the rest that is held back
+# What brows rise by above the middle of the eye, and the share of the rest that is held back. Of 81 people who raised
+# theirs as far as they could the means by age were 0.76 to 0.90 cm (Souza da Cruz and Velasco e Cruz 2004).
+RAISED_BROW_CM, BROW_HOLD = 0.9, 0.7
+BROWS = ((top.BROW_RIGHT, top.UPPER_RING_RIGHT), (top.BROW_LEFT, top.UPPER_RING_LEFT))
+ABOVE_LIDS_CM, BETWEEN_BROWS_CM = 0.35, 2.0  # over which a brow's skin begins, and goes over into that of the other
 WIDE_MOUTH_CM, MOUTH_HOLD = 6.0, 0.6  # as wide smiles are, and the share of the rest that is held back
 AROUND_MOUTH_CM = 1.8
 MOUTH = (*top.UPPER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP, *top.LOWER_LIP_OUTER)
@@ -55,6 +60,7 @@ class FaceShape:
     basis_cm: Floats  # (52, 468, 3)
     own: Floats  # (52,) the photo's own expression, as far as it can be taken out
     lips: Floats  # (468, 9) how far points go down per centimetre between the lips' edges, see `following_lips`
+    of_brows: Floats  # (2, 468) how far points go with a brow, see `following_brows`
     near_mouth: Floats  # (468,) 1 on the lips, less and less away from them
     skin: Skin
     view: Floats  # (2, 3) takes the head's frame to the picture's plane
@@ -64,10 +70,11 @@ class FaceShape:
         linear = blendshapes.copy()
         linear[:, BLINKS] = 0
         moved = product(linear, self.basis_cm.reshape(len(BLENDSHAPES), -1)).reshape(len(linear), -1, 3)
-        moved += release[:, None, None] * self.release_cm
+        released = release[:, None, None] * self.release_cm
+        moved += released
         seen = moved @ self.view.T
         moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
-        moved = self.with_lids_held(moved)
+        moved = self.with_lids_held(self.with_brows_held(moved, released))
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
         return np.asarray(self.with_lips_held(self.with_corners_held(moved)), np.float32)
@@ -82,6 +89,15 @@ class FaceShape:
         added[:, upper] = UPPER_LID_SHARE * amount[:, None, None] * gap
         added[:, lower] = -(1 - UPPER_LID_SHARE) * amount[:, None, None] * gap
         return np.asarray(added, np.float32)
+
+    def with_brows_held(self, moved: Floats, released: Floats) -> Floats:
+        """Brows rise less and less beyond what people can, from where they are at ease; the skin around comes along."""
+        risen_cm = released[..., 1] - moved[..., 1]
+        for (brow, _), share in zip(BROWS, self.of_brows, strict=True):
+            high = risen_cm[:, brow[1:-1]].mean(1)
+            held = BROW_HOLD * (1 - RAISED_BROW_CM / np.maximum(high, RAISED_BROW_CM))
+            moved[..., 1] += held[:, None] * share * risen_cm
+        return moved
 
     def with_lids_held(self, moved: Floats) -> Floats:
         """Lids open less and less beyond what shows all of the iris; the skin above them comes along."""
@@ -175,6 +191,16 @@ def following_lips(points_cm: Floats, *, whole: bool) -> Floats:
     return found
 
 
+def following_brows(points_cm: Floats) -> Floats:
+    """How far points (468, 3) go with the right and the left brow: those above the lids' crease, on its side."""
+    shares = []
+    for brow, ring in BROWS:
+        above = np.clip((points_cm[list(ring), 1].mean() - points_cm[:, 1]) / ABOVE_LIDS_CM, 0, 1)
+        side = np.sign(points_cm[list(brow), 0].mean())
+        shares.append(above * np.clip(0.5 + side * points_cm[:, 0] / BETWEEN_BROWS_CM, 0, 1))
+    return np.asarray(shares, np.float32)
+
+
 def distances_cm(points: Floats, others: Floats) -> Floats:
     """(m, 3) and (n, 3) -> (m, n)."""
     return np.asarray(np.linalg.norm(points[:, None] - others[None], axis=2))
@@ -209,4 +235,5 @@ def face_shape(
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
     near_mouth = np.exp(-((distances_cm(rest_cm, rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
-    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, near_mouth, skin, view)
+    of_brows = following_brows(rest_cm)
+    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, of_brows, near_mouth, skin, view)
