@@ -67,6 +67,18 @@ def test_what_is_dark_below_the_lip_does_not_go_on() -> None:
     assert more.kept[(np.abs(across - 25) < 8) & (np.abs(along + 22) < 4)].min() > 0.9
 
 
+def test_the_lip_s_shade_does_not_go_on() -> None:
+    photo, aperture, across, along = smile(0.0)
+    lit, _ = grown(
+        photo, own_teeth(photo, aperture, SKIN, PX_PER_CM), CROWNS, np.eye(2, 3, dtype=np.float32), PX_PER_CM
+    )
+    photo[(along < -6) & (aperture > 0)] *= 0.7
+    teeth = own_teeth(photo, aperture, SKIN, PX_PER_CM)
+    own, _ = grown(photo, teeth, CROWNS, np.eye(2, 3, dtype=np.float32), PX_PER_CM)
+    above = (np.abs(across) < 35) & (np.abs(along + 22) < 5)
+    np.testing.assert_allclose(own[above], lit[above], atol=12)
+
+
 def test_a_mouth_that_shows_no_teeth_stays() -> None:
     photo = np.full((SIDE, SIDE, 3), SKIN, np.float32)
     teeth = own_teeth(photo, 0 * CROWNS, SKIN, PX_PER_CM)

@@ -65,6 +65,18 @@ def test_where_the_gap_shows_no_lower_teeth_some_may_be_drawn() -> None:
     assert (found.below == 1).all()
 
 
+def test_what_is_left_of_upper_teeth_s_edge_is_no_lower_row() -> None:
+    """It was, and drawn lower teeth grew up to it as spikes."""
+    to_patch = placed(0.0)
+    photo, aperture, teeth = mouth(LOWER_TEETH, to_patch)
+    clean = in_rows(teeth, photo, aperture, to_patch)
+    x, y = np.rint(to_patch[:, 2]).astype(int)
+    photo[y + EDGE + 1 : y + EDGE + 3, x + 70 : x + 90] = TOOTH  # two rows that bite below an edge
+    found = in_rows(teeth, photo, aperture, to_patch)
+    assert not found.lower[: y + BELOW - 1].any()
+    np.testing.assert_allclose(found.below, clean.below, atol=0.6)
+
+
 def test_teeth_without_a_gap_stay_together() -> None:
     to_patch = placed(0.0)
     photo, aperture, teeth = mouth(NO_GAP, to_patch)

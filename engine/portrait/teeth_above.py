@@ -10,11 +10,12 @@ import numpy as np
 from engine.portrait.own_teeth import OwnTeeth
 from engine.types import Floats
 
-FROM_LIP_CM = 0.08  # below the lip, where what is seen is no longer dark from it
+FROM_LIP_CM, SHADED_CM = 0.08, 0.2  # below the lip, where it may still shine in, and where teeth may lie in its shade
+LIT = 0.85  # of a tooth's brightness, from which on it doesn't
 MIRRORED = 0.12  # of a tooth's height that is seen: what is next to the lip goes on, what is below does not return
 ALIKE_CM = 0.2  # along the lip
 SOFT_CM = 0.03
-AS_BRIGHT = (0.5, 0.7)  # of the teeth's brightness, from which on what is next to the lip is a tooth
+AS_BRIGHT = (0.45, 0.6)  # of the teeth's brightness, from which on what is next to the lip is tooth or gum, not dark
 
 
 def grown(
@@ -54,15 +55,29 @@ def upwards(picture: Floats, seen: np.ndarray, px_per_cm: float) -> tuple[Floats
     they are to take the place of the picture's (h, w)."""
     columns = np.flatnonzero(seen.any(0))
     first, last = seen[:, columns].argmax(0), len(seen) - 1 - seen[::-1, columns].argmax(0)
+    soft_px = max(0.5, SOFT_CM * px_per_cm)
+    light = np.asarray(cv2.GaussianBlur(picture.mean(2), (0, 0), soft_px), np.float32)
+    below_px = first_lit(light[:, columns], first, last, px_per_cm)
     near = np.ones(2 * round(ALIKE_CM * px_per_cm / 2) + 1)
     weight = np.convolve(np.ones(len(columns)), near, "same")[: len(columns)]
-    top = np.convolve(first, near, "same")[: len(columns)] / weight + FROM_LIP_CM * px_per_cm
+    top = np.convolve(first + below_px, near, "same")[: len(columns)] / weight
     at, x = np.arange(len(seen), dtype=np.float32)[:, None], np.arange(seen.shape[1], dtype=np.float32)
     top_y, reach = (np.interp(x, columns, part)[None] for part in (top, MIRRORED * np.maximum(last - top, 0)))
     source_y = np.where(at < top_y, top_y + np.minimum(top_y - at, reach), at).astype(np.float32)
     source_x = np.broadcast_to(x, source_y.shape).copy()
     colours = np.asarray(cv2.remap(picture, source_x, source_y, cv2.INTER_LINEAR), np.float32)
-    soft_px = max(0.5, SOFT_CM * px_per_cm)
     bright = cv2.GaussianBlur(colours.mean(2), (0, 0), soft_px) / np.quantile(picture[seen].mean(1), 0.75)
     share = np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1) * np.isin(x, columns)[None] * (at < top_y)
     return colours, np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
+
+
+def first_lit(light: Floats, first: np.ndarray, last: np.ndarray, px_per_cm: float) -> Floats:
+    """How far below the first row that is seen in each column of (h, n) a tooth is out of the lip's shade -> (n,).
+
+    Where none is soon, there are gums or the dark, and these are as they look.
+    """
+    least, most = round(FROM_LIP_CM * px_per_cm), round(SHADED_CM * px_per_cm)
+    at = np.arange(len(light))[:, None]
+    brightest = np.where((at >= first) & (at <= last), light, 0).max(0)
+    lit = (light >= LIT * brightest) & (at >= first + least) & (at <= first + most)
+    return np.where(lit.any(0), lit.argmax(0) - first, least).astype(np.float32)

@@ -25,6 +25,8 @@ LEAST_COLUMNS, LEAST_ROWS = 12, 4  # in which the inside of the mouth is seen
 GAP = 0.72  # of the teeth's brightness: an edge that is brighter is none, or is the lip's
 LEAST_BELOW_PX = 2  # from the edge to the lower lip
 RISE = 0.5  # of rows of teeth towards the sides, at least
+LEAST_PIECE = 0.2  # of the largest piece of a lower row is another one
+EVEN_PX = 3  # to each side, over which the upper end of lower teeth is even
 AS_BRIGHT = (0.45, 0.65)  # of upper teeth's brightness, from which on what lies below is teeth as well
 
 
@@ -48,6 +50,7 @@ def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) 
     upper = np.clip(edge[None] - np.arange(HEIGHT)[:, None], 0, 1).astype(np.float32)
     low, high = AS_BRIGHT
     as_bright = np.clip((bright / level - low) / (high - low), 0, 1).astype(np.float32)
+    as_bright *= attached_below(as_bright * (1 - upper) * in_picture(teeth.kept, to_patch))
     below = below_top(as_bright * (1 - upper) * in_picture(teeth.kept, to_patch))
     upper, as_bright, below = (in_patch(share, to_patch, aperture.shape) for share in (upper, as_bright, below))
     lower = teeth.kept * (1 - upper) * as_bright
@@ -109,6 +112,17 @@ def upper_brightness(bright: Floats, shown: NDArray[np.bool_], rows: NDArray[np.
     return float(np.median(above)) if is_gap else None
 
 
+def attached_below(lower: Floats) -> Floats:
+    """1 where what is as bright as teeth (96, 160) is of the lower row, not what is left of the upper one's edge."""
+    _, labels, sizes, middles = cv2.connectedComponentsWithStats((lower > 0.5).astype(np.uint8), connectivity=8)
+    if len(sizes) < 2:
+        return np.ones_like(lower)
+    area, y = sizes[1:, cv2.CC_STAT_AREA], middles[1:, 1]
+    top = sizes[1 + area.argmax(), cv2.CC_STAT_TOP]
+    kept = np.flatnonzero((y >= top) & (area >= LEAST_PIECE * area.max())) + 1
+    return cv2.dilate(np.isin(labels, kept).astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.float32)
+
+
 def below_top(lower: Floats) -> Floats:
     """1 from the upper end of lower teeth (96, 160) down, 0 above; 1 everywhere if there are none.
 
@@ -118,6 +132,7 @@ def below_top(lower: Floats) -> Floats:
     if not len(columns):
         return np.ones_like(lower)
     top = (lower[:, columns] > 0.5).argmax(0)
+    top = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(top, EVEN_PX, "edge"), 2 * EVEN_PX + 1), 1)
     x = np.arange(lower.shape[1])
     beside = np.maximum(np.maximum(columns[0] - x, x - columns[-1]), 0)
     edge = np.interp(x, columns, top) - RISE * beside
