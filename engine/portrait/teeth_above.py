@@ -15,6 +15,7 @@ LIT = 0.85  # of a tooth's brightness, from which on it doesn't
 MIRRORED = 0.12  # of a tooth's height that is seen: what is next to the lip goes on, what is below does not return
 ALIKE_CM = 0.2  # along the lip
 SOFT_CM = 0.03
+EVEN_CM, EVEN_FROM_CM = 0.1, 0.25  # across: so far above the lip what goes on is as even as teeth, not a row of stripes
 AS_BRIGHT = (0.45, 0.6)  # of the teeth's brightness, from which on what is next to the lip is tooth or gum, not dark
 
 
@@ -66,6 +67,8 @@ def upwards(picture: Floats, seen: np.ndarray, px_per_cm: float) -> tuple[Floats
     source_y = np.where(at < top_y, top_y + np.minimum(top_y - at, reach), at).astype(np.float32)
     source_x = np.broadcast_to(x, source_y.shape).copy()
     colours = np.asarray(cv2.remap(picture, source_x, source_y, cv2.INTER_LINEAR), np.float32)
+    even = cv2.GaussianBlur(colours, (0, 0), sigmaX=max(0.5, EVEN_CM * px_per_cm), sigmaY=0.3)
+    colours += np.clip((top_y - at) / (EVEN_FROM_CM * px_per_cm), 0, 1)[..., None] * (even - colours)
     bright = cv2.GaussianBlur(colours.mean(2), (0, 0), soft_px) / np.quantile(picture[seen].mean(1), 0.75)
     share = np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1) * np.isin(x, columns)[None] * (at < top_y)
     return colours, np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
