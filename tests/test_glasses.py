@@ -12,7 +12,7 @@ import pytest
 from engine.composite import draw_still, render_frames
 from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
-from engine.portrait.glasses import Glasses, frames_in, take_off
+from engine.portrait.glasses import Glasses, filled_in, frames_in, take_off, without_shade
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets, Portrait, build_portrait
 from engine.portrait.scene import Scene
@@ -119,6 +119,22 @@ def test_skin_beside_rims_stays_skin() -> None:
     kept = (bare == photo()).all(2)
     assert kept[beside].mean() > 0.6
     assert not kept[frames_mask() > 0].any()
+
+
+def test_brows_colour_no_skin_below_a_rim_that_touches_them() -> None:
+    """Brows that rise would draw it out into a dark patch."""
+    picture = np.full((80, 120, 3), (200, 160, 140), np.uint8)
+    brows, around, none = (np.zeros((80, 120), np.uint8) for _ in range(3))
+    picture[20:31, 20:100], brows[20:31, 20:100] = (50, 35, 30), 1
+    picture[28:40, 10:110], around[28:40, 10:110] = DARK, 1
+    usual = filled_in(picture, around, none, 20.0)[33:39, 30:90]
+    filled = without_shade(picture, around, none, brows, 20.0)
+    assert usual.mean() < 150
+    np.testing.assert_allclose(filled[34:39, 30:90].mean((0, 1)), (200, 160, 140), atol=8)
+    assert filled[28:30, 30:90].mean() < 100  # under the rim the brow goes on
+    np.testing.assert_array_equal(
+        without_shade(picture, around, none, none, 20.0), filled_in(picture, around, none, 20.0)
+    )
 
 
 def test_dark_lenses_hide_eyes_that_move() -> None:

@@ -38,6 +38,7 @@ SURE = 0.35  # of "other": a rim all the same
 TINTED = 0.4  # of the eyes is where frames are: lenses are dark
 TEMPLES_FADE_CM = 1.5  # what leads to the ears goes back in depth: it stays with the skin
 FILL_REACH_CM, FILL_PX_PER_CM = 0.3, 20.0
+BESIDE_BROWS_CM, BRIGHTER = 0.06, 10.0  # how soft the border of brows is; levels by which skin has to be
 CLEAR, OPAQUE = 8.0, 40.0  # levels between the photo and the bare face, where frames begin to be seen and are all
 
 
@@ -82,7 +83,7 @@ def take_off(
     if not tight.width:
         return image, matte, None
     rigid = rigid_share(between, near, pose)
-    filled = np.where(around[..., None] > 0, filled_in(part, around, eyes, scale), part)
+    filled = np.where(around[..., None] > 0, without_shade(part, around, eyes, brows, scale), part)
     levels = np.rint(255 * covered).astype(np.uint8)
     uncovered = np.where(around > 0, filled_in(levels, around, eyes, scale) / np.float32(255), covered)
     bare = np.rint(part + rigid[..., None] * (filled.astype(np.float32) - part)).astype(np.uint8)
@@ -95,6 +96,19 @@ def take_off(
     place = Rectangle(near.x0 + tight.x0, near.y0 + tight.y0, tight.width, tight.height)
     layer = np.ascontiguousarray(layer[tight.slices])
     return without, bare_matte, Glasses(place, layer, bridge_cm, bridge_px[0, :2].astype(np.float32))
+
+
+def without_shade(picture: Image, around: Mask, eyes: Mask, brows: Mask, px_per_cm: float) -> Image:
+    """The picture filled in around rims; beside brows from skin alone where that is brighter.
+
+    Colours of hairs, or of shaded lids, would be drawn out into dark patches when brows rise.
+    """
+    if not (around & brows).any():
+        return filled_in(picture, around, eyes, px_per_cm)
+    usual, skin = (filled_in(picture, around, apart, px_per_cm).astype(np.float32) for apart in (eyes, eyes | brows))
+    brighter = np.clip((skin - usual).mean(2) / BRIGHTER, 0, 1)
+    beside = 1 - cv2.GaussianBlur(brows.astype(np.float32), (0, 0), max(0.5, BESIDE_BROWS_CM * px_per_cm))
+    return np.asarray(np.rint(usual + (brighter * beside)[..., None] * (skin - usual)), np.uint8)
 
 
 def filled_in(picture: Image, around: Mask, eyes: Mask, px_per_cm: float) -> Image:
