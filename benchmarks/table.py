@@ -84,7 +84,7 @@ def end_to_end_rows(settings: dict[str, Any], results: dict[str, Any]) -> list[s
 
 
 def memory_rows(settings: dict[str, Any], results: dict[str, Any]) -> list[str]:
-    rows = [f"| Peak memory, 10 s instead of 2 s | {results['growth_mb']:+.0f} MB |"]
+    rows = [f"| Peak memory, 10 s instead of 2 s | {results['growth_mb']:+z.0f} MB |"]
     if group := results.get("group"):
         what = f"Group photo of {group['faces']} faces, {group['photo'][0]}x{group['photo'][1]}, {group['seconds']:g} s"
         rows.append(f"| {what} | {group['wall_seconds']:.0f} s, {group['peak_mb']:.0f} MB |")
