@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.portrait.own_teeth import OwnTeeth
 from engine.types import Floats
@@ -16,13 +17,13 @@ MIRRORED = 0.12  # of a tooth's height that is seen: what is next to the lip goe
 ALIKE_CM = 0.2  # along the lip
 SOFT_CM = 0.03
 EVEN_CM, EVEN_FROM_CM = 0.1, 0.25  # across: so far above the lip what goes on is as even as teeth, not a row of stripes
-AS_BRIGHT = (0.45, 0.6)  # of the teeth's brightness, from which on what is next to the lip is tooth or gum, not dark
+AS_BRIGHT = (0.45, 0.6)  # of teeth's brightness, from which on what is next to the lip is tooth or gum, not dark
 
 
 def grown(
     photo: Floats, teeth: OwnTeeth, crowns: Floats, to_patch: Floats, px_per_cm: float
 ) -> tuple[Floats, OwnTeeth]:
-    """The mouth's patch (h, w, 3) with its teeth going on below the lip, and these teeth as kept ones.
+    """The mouth's patch (h, w, 3) with its teeth going on under the upper lip, and these teeth as kept ones.
 
     crowns (h, w) is where upper teeth would be drawn: beside those seen they would be a second row, of other widths.
     to_patch (2, 3) as in `MouthFrame`, says which way is up.
@@ -51,17 +52,13 @@ def turned(to_patch: Floats, height: int, width: int) -> Floats:
     return np.column_stack([turn, (np.hypot(height, width) - 1) / 2 - turn @ middle]).astype(np.float32)
 
 
-def upwards(picture: Floats, seen: np.ndarray, px_per_cm: float) -> tuple[Floats, Floats]:
-    """What is seen in an upright picture (h, w[, 3]) and goes on above its upper end -> colours (h, w, 3), and where
-    they are to take the place of the picture's (h, w)."""
+def upwards(picture: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple[Floats, Floats]:
+    """What is seen (h, w) in an upright picture (h, w, 3), going on above -> colours (h, w, 3), and where they are to
+    take the place of the picture's (h, w)."""
     columns = np.flatnonzero(seen.any(0))
-    first, last = seen[:, columns].argmax(0), len(seen) - 1 - seen[::-1, columns].argmax(0)
     soft_px = max(0.5, SOFT_CM * px_per_cm)
     light = np.asarray(cv2.GaussianBlur(picture.mean(2), (0, 0), soft_px), np.float32)
-    below_px = first_lit(light[:, columns], first, last, px_per_cm)
-    near = np.ones(2 * round(ALIKE_CM * px_per_cm / 2) + 1)
-    weight = np.convolve(np.ones(len(columns)), near, "same")[: len(columns)]
-    top = np.convolve(first + below_px, near, "same")[: len(columns)] / weight
+    top, last = ends(light[:, columns], seen[:, columns], px_per_cm)
     at, x = np.arange(len(seen), dtype=np.float32)[:, None], np.arange(seen.shape[1], dtype=np.float32)
     top_y, reach = (np.interp(x, columns, part)[None] for part in (top, MIRRORED * np.maximum(last - top, 0)))
     source_y = np.where(at < top_y, top_y + np.minimum(top_y - at, reach), at).astype(np.float32)
@@ -74,13 +71,16 @@ def upwards(picture: Floats, seen: np.ndarray, px_per_cm: float) -> tuple[Floats
     return colours, np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
 
 
-def first_lit(light: Floats, first: np.ndarray, last: np.ndarray, px_per_cm: float) -> Floats:
-    """How far below the first row that is seen in each column of (h, n) a tooth is out of the lip's shade -> (n,).
+def ends(light: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple[Floats, NDArray[np.intp]]:
+    """The rows from which on teeth are out of the lip's shade, and the last ones seen, in each column of (h, n).
 
-    Where none is soon, there are gums or the dark, and these are as they look.
+    Where none is lit soon there are gums or the dark, and these are as they look.
     """
+    first, last = seen.argmax(0), len(seen) - 1 - seen[::-1].argmax(0)
     least, most = round(FROM_LIP_CM * px_per_cm), round(SHADED_CM * px_per_cm)
     at = np.arange(len(light))[:, None]
     brightest = np.where((at >= first) & (at <= last), light, 0).max(0)
     lit = (light >= LIT * brightest) & (at >= first + least) & (at <= first + most)
-    return np.where(lit.any(0), lit.argmax(0) - first, least).astype(np.float32)
+    top = np.where(lit.any(0), lit.argmax(0), first + least).astype(np.float32)
+    alike = (2 * round(ALIKE_CM * px_per_cm / 2) + 1, 1)
+    return np.asarray(cv2.blur(top[None], alike, borderType=cv2.BORDER_REPLICATE)[0], np.float32), last

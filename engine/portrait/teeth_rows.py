@@ -1,4 +1,4 @@
-"""Where the photo's upper teeth end and, below a gap, its lower ones begin, which go with the jaw.
+"""Where the photo's upper teeth end, for drawn ones to end there too, and its lower ones begin, which go with the jaw.
 
 The edge is the way from one corner of the mouth to the other along which the picture darkens most downwards: dynamic
 programming over columns, as for the seams of Avidan and Shamir (2007).
@@ -60,7 +60,7 @@ def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) 
 def lowered(
     mesh: MouthInterior, vertices_px: Floats, teeth: OwnTeeth, pose: HeadPose, to_patch: Floats, rectangle: Rectangle
 ) -> Floats:
-    """The drawn mouth (V, 3) with its upper jaw as low as the photo's front teeth (above) show it to be.
+    """The drawn mouth (V, 3) with its upper jaw as low as the photo's front teeth show it to be.
 
     Teeth drawn higher than those seen would be a second row above them as soon as the lip rises. Lower ones are cut off
     (`OwnTeeth.above`): a lower lip may hide where teeth end.
@@ -68,8 +68,8 @@ def lowered(
     if not teeth.kept.any():
         return vertices_px
     front = mesh.is_tooth & ~mesh.is_lower & (np.abs(mesh.vertices_cm[:, 0]) < FRONT_TEETH_CM)
-    in_patch = vertices_px[front, :2] - [rectangle.x0, rectangle.y0] - to_patch[:, 2]
-    x, y = np.linalg.inv(to_patch[:, :2]) @ in_patch.T
+    local = vertices_px[front, :2] - [rectangle.x0, rectangle.y0] - to_patch[:, 2]
+    x, y = np.linalg.inv(to_patch[:, :2]) @ local.T
     columns = slice(*np.clip(np.rint([x.min(), x.max() + 1]), 0, WIDTH).astype(int))
     kept, above = (in_picture(share, to_patch)[:, columns] > 0.5 for share in (teeth.kept, teeth.above))
     if not kept.any():
