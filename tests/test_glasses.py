@@ -137,15 +137,19 @@ def test_brows_colour_no_skin_below_a_rim_that_touches_them() -> None:
     )
 
 
-def test_dark_lenses_hide_eyes_that_move() -> None:
+@pytest.mark.parametrize("reflecting", [False, True])
+def test_dark_lenses_hide_eyes_that_move(reflecting: bool) -> None:
+    """Also where one lens reflects what doesn't look like glasses to the network."""
     mesh, lenses = astronaut_mesh(), frames_mask().astype(np.uint8)
     for ends in RIMS:
         x, y = np.rint(mesh.points_px[list(ends), :2].mean(0)).astype(int).tolist()
         cv2.floodFill(lenses, None, (x, y), 1)
     image = np.where(lenses[..., None] > 0, np.array(DARK, np.uint8), astronaut())
-    bare, _, found = take_off(
-        image, lenses.astype(np.float32), np.ones(lenses.shape, np.float32), mesh.points_px, mesh.pose
-    )
+    other = lenses.astype(np.float32)
+    if reflecting:
+        x, y = np.rint(mesh.points_px[list(RIMS[0]), :2].mean(0)).astype(int).tolist()
+        cv2.circle(other, (x, y), round(1.5 * mesh.pose.scale_px), 0, cv2.FILLED)
+    bare, _, found = take_off(image, other, np.ones(lenses.shape, np.float32), mesh.points_px, mesh.pose)
     assert found is not None
     whole = np.zeros(lenses.shape, np.float32)
     whole[found.rectangle.slices] = found.layer[..., 3]

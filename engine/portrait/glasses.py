@@ -75,7 +75,8 @@ def take_off(
     points, size, scale = mesh_px[:, :2] - [near.x0, near.y0], part.shape[:2], pose.scale_px
     eyes, brows = inside(LIDS, LASHES_CM, points, size, scale), inside(BROWS, HAIRS_CM, points, size, scale)
     if np.count_nonzero(frames & eyes) > TINTED * np.count_nonzero(eyes):
-        around, eyes = grown(frames, DARK_EDGE_CM * scale), np.zeros_like(eyes)  # what lenses hide is filled in as well
+        # What lenses hide is filled in as well, also where reflections don't look like one to the network.
+        around, eyes = grown(without_holes(frames), DARK_EDGE_CM * scale), np.zeros_like(eyes)
     else:
         around = rims(part, frames, (eyes | brows) & (other[near.slices] < SURE), scale)
     around[covered == 0] = 0
@@ -177,6 +178,11 @@ def rims(part: Image, frames: Mask, but: Mask, px_per_cm: float) -> Mask:
     found &= (stats[:, cv2.CC_STAT_AREA] > (SMALLEST_RIM_CM * px_per_cm) ** 2)[labels]
     whole = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(CLOSED_CM * px_per_cm))
     return np.asarray(cv2.dilate(whole, disc(RIM_EDGE_CM * px_per_cm)) * around, np.uint8)
+
+
+def without_holes(mask: Mask) -> Mask:
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
 def grown(mask: Mask, by_px: float) -> Mask:
