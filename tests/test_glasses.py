@@ -157,6 +157,24 @@ def test_dark_lenses_hide_eyes_that_move(reflecting: bool) -> None:
     assert not dark(bare)[lenses > 0].any()
 
 
+def test_reflections_are_the_lenses() -> None:
+    """They stay in the lens, over the eye, while the brow behind them rises."""
+    mesh = astronaut_mesh()
+    x, y = mesh.points_px[list(RIMS[1]), :2].mean(0) - [0, 1.5 * mesh.pose.scale_px]
+    shining, place = photo().copy(), np.zeros(photo().shape[:2], np.uint8)
+    cv2.circle(place, (round(x), round(y)), round(0.4 * mesh.pose.scale_px), 1, cv2.FILLED)
+    shining[place > 0] = (120, 150, 250)
+    matte = np.ones(shining.shape[:2], np.float32)
+    for image, shines in ((shining, True), (photo(), False)):
+        bare, _, found = take_off(image, frames_mask(), matte, mesh.points_px, mesh.pose)
+        assert found is not None
+        layer = np.zeros(matte.shape, np.float32)
+        layer[found.rectangle.slices] = found.layer[..., 3]
+        assert (layer[place > 0].mean() > 0.95) == shines
+        blue = bare[place > 0].astype(int) @ [-1, 0, 1]
+        assert blue.mean() < 0  # skin
+
+
 def test_what_a_rim_hides_of_the_background_is_no_part_of_the_head() -> None:
     mesh, rims = astronaut_mesh(), frames_mask()
     face = np.arange(rims.shape[1]) < mesh.points_px[263, 0] + mesh.pose.scale_px  # the left rim is half beside it

@@ -36,6 +36,8 @@ CLOSED_CM, RIM_EDGE_CM = 0.3, 0.14  # across holes in a rim, and across its edge
 LASHES_CM, HAIRS_CM = 0.22, 0.15  # around eyes, and around the mesh's brows: what stands out there as well
 SURE = 0.35  # of "other": a rim all the same
 TINTED = 0.4  # of the eyes is where frames are: lenses are dark
+REFLECTS = (14, -10), (30, -60), (4, 25)  # levels by which reflections are of another colour than skin, and brighter
+REFLECTION_CM = 0.15  # they are wider
 TEMPLES_FADE_CM = 1.5  # what leads to the ears goes back in depth: it stays with the skin
 FILL_REACH_CM, FILL_PX_PER_CM = 0.3, 20.0
 BESIDE_BROWS_CM, BRIGHTER = 0.06, 10.0  # how soft the border of brows is; levels by which skin has to be
@@ -79,6 +81,7 @@ def take_off(
         around, eyes = grown(without_holes(frames), DARK_EDGE_CM * scale), np.zeros_like(eyes)
     else:
         around = rims(part, frames, (eyes | brows) & (other[near.slices] < SURE), scale)
+        around |= reflections(part, np.asarray(without_holes(frames) & (1 - eyes), np.uint8), around, scale)
     around[covered == 0] = 0
     tight = Rectangle(*cv2.boundingRect(around))
     if not tight.width:
@@ -178,6 +181,22 @@ def rims(part: Image, frames: Mask, but: Mask, px_per_cm: float) -> Mask:
     found &= (stats[:, cv2.CC_STAT_AREA] > (SMALLEST_RIM_CM * px_per_cm) ** 2)[labels]
     whole = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(CLOSED_CM * px_per_cm))
     return np.asarray(cv2.dilate(whole, disc(RIM_EDGE_CM * px_per_cm)) * around, np.uint8)
+
+
+def reflections(part: Image, lenses: Mask, rim: Mask, px_per_cm: float) -> Mask:
+    """Where lenses (h, w) shine: bluer or greener than the skin seen through them within rims, and no darker unless by
+    much; with what is bright next to that."""
+    skin = (lenses > 0) & (rim == 0)
+    if not skin.any():
+        return np.zeros_like(lenses)
+    lightness, green, blue = cv2.split(cv2.cvtColor(part, cv2.COLOR_RGB2LAB).astype(np.int16))
+    usual = [int(np.median(channel[skin])) for channel in (lightness, green, blue)]
+    brighter, apart = lightness - usual[0], np.maximum(usual[1] - green, usual[2] - blue)
+    coloured, much, bright = ((apart > colour) & (brighter > light) & (lenses > 0) for colour, light in REFLECTS)
+    seeds = cv2.morphologyEx((coloured | much).astype(np.uint8), cv2.MORPH_OPEN, disc(REFLECTION_CM * px_per_cm))
+    _, labels = cv2.connectedComponents(((seeds > 0) | bright).astype(np.uint8), connectivity=8)
+    found = np.isin(labels, np.unique(labels[seeds > 0])).astype(np.uint8)
+    return np.asarray(cv2.bitwise_and(cv2.dilate(found, disc(2 * REFLECTION_CM * px_per_cm)), lenses), np.uint8)
 
 
 def without_holes(mask: Mask) -> Mask:
