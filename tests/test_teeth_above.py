@@ -9,7 +9,7 @@ import pytest
 
 from engine.portrait.mouth import MouthInterior
 from engine.portrait.mouth_frame import picture_in_patch
-from engine.portrait.own_teeth import own_teeth
+from engine.portrait.own_teeth import OwnTeeth, own_teeth
 from engine.portrait.patches import Rectangle
 from engine.portrait.teeth_above import grown
 from engine.portrait.teeth_rows import lowered
@@ -85,6 +85,19 @@ def test_a_mouth_that_shows_no_teeth_stays() -> None:
     own, same = grown(photo, teeth, CROWNS, np.eye(2, 3, dtype=np.float32), PX_PER_CM)
     assert own is photo
     assert same is teeth
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 17.0, 70.0])
+@pytest.mark.parametrize(("tooth", "rows"), [(TOOTH, 1), (TOOTH, 12), ((0, 0, 0), 12)])
+def test_specks_of_teeth_and_a_black_mouth_do_no_harm(turn_deg: float, tooth: tuple[int, int, int], rows: int) -> None:
+    turn, kept = np.radians(turn_deg), 0 * CROWNS
+    kept[80 : 80 + rows, 75 : 75 + rows] = 0.6
+    teeth = OwnTeeth(kept, CROWNS, 0 * CROWNS, CROWNS)
+    photo = np.full((SIDE, SIDE, 3), tooth, np.float32)
+    to_patch = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0]], np.float32)
+    own, more = grown(photo, teeth, CROWNS, to_patch, PX_PER_CM)
+    np.testing.assert_allclose(own, photo, atol=1e-3)
+    assert np.isfinite(more.kept).all()
 
 
 @pytest.mark.parametrize("lower_cm", [0.0, 0.3])

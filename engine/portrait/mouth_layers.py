@@ -17,8 +17,6 @@ from engine.portrait.teeth_rows import in_rows, lowered
 from engine.portrait.toning import Toning
 from engine.types import Floats, HeadPose, Image
 
-LIPS_MIDDLE = [13, 14]
-
 
 @dataclass(frozen=True)
 class Tones:
@@ -61,7 +59,7 @@ def mouth_layers(
 
 def lip_line_cm(shape: FaceShape) -> Floats:
     """Where the closed lips' middle would be, in the head's frame (3,)."""
-    return np.asarray((shape.rest_cm + shape.release_cm)[LIPS_MIDDLE].mean(0))
+    return np.asarray((shape.rest_cm + shape.release_cm)[[13, 14]].mean(0))
 
 
 def mouth_width_cm(shape: FaceShape) -> float:

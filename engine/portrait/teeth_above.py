@@ -28,14 +28,15 @@ def grown(
     crowns (h, w) is where upper teeth would be drawn: beside those seen they would be a second row, of other widths.
     to_patch (2, 3) as in `MouthFrame`, says which way is up.
     """
-    if not (teeth.kept > 0.5).any():
-        return photo, teeth
     height, width = crowns.shape
     upright = turned(to_patch, height, width)
     side = round(np.hypot(height, width))
     layers = np.concatenate([photo, teeth.kept[..., None]], 2).astype(np.float32)
     layers = np.asarray(cv2.warpAffine(layers, upright, (side, side), borderMode=cv2.BORDER_REPLICATE), np.float32)
-    colours, share = upwards(layers[..., :3], layers[..., 3] > 0.5, px_per_cm)
+    seen = layers[..., 3] > 0.5
+    if not seen.any():
+        return photo, teeth
+    colours, share = upwards(layers[..., :3], seen, px_per_cm)
     layers = np.concatenate([colours, share[..., None]], 2)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     layers = np.asarray(cv2.warpAffine(layers, upright, (width, height), flags=flags), np.float32)
@@ -66,7 +67,8 @@ def upwards(picture: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple
     colours = np.asarray(cv2.remap(picture, source_x, source_y, cv2.INTER_LINEAR), np.float32)
     even = cv2.GaussianBlur(colours, (0, 0), sigmaX=max(0.5, EVEN_CM * px_per_cm), sigmaY=0.3)
     colours += np.clip((top_y - at) / (EVEN_FROM_CM * px_per_cm), 0, 1)[..., None] * (even - colours)
-    bright = cv2.GaussianBlur(colours.mean(2), (0, 0), soft_px) / np.quantile(picture[seen].mean(1), 0.75)
+    usual = max(float(np.quantile(picture[seen].mean(1), 0.75)), 1.0)
+    bright = cv2.GaussianBlur(colours.mean(2), (0, 0), soft_px) / usual
     share = np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1) * np.isin(x, columns)[None] * (at < top_y)
     return colours, np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
 
