@@ -21,9 +21,11 @@ from benchmarks.child import EMOTION, SEED
 from benchmarks.record import RESULTS, arguments, spread, timed, write
 from benchmarks.subject import SIDE_PX, check_clip, portrait_photo
 from engine import Engine, composite
+from engine.detect import Detector
 from engine.media import encode
 from engine.media.encode import mp4_bytes
 from engine.media.read import read_photo
+from engine.mesh import MeshFitter
 from engine.motion.generator import MotionGenerator
 from engine.motion.track import FPS
 from engine.portrait import scene
@@ -96,8 +98,8 @@ def once_a_photo(engine: Engine, photo: Image, runs: int) -> Rows:
     parts = shares(
         lambda: engine.prepare(photo),
         {
-            "detect": (type(engine._detector), "detect"),
-            "mesh": (type(engine._fitter), "fit_all"),
+            "detect": (Detector, "detect"),
+            "mesh": (MeshFitter, "fit_all"),
             "scene": (SceneBuilder, "build"),
             "cut": (SceneBuilder, "cut_out"),
             "segment": (Segmenter, "segment"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.api import Engine, FoundFaces, PortraitSet
+from engine.api import Engine, PortraitSet
 from engine.errors import (
     BackendError,
     BundleError,
@@ -17,6 +17,7 @@ from engine.errors import (
     OutputError,
     UnknownEmotionError,
 )
+from engine.faces import FoundFaces
 from engine.media.video import Video
 from engine.motion.emotions import EMOTIONS
 from engine.motion.track import Motion

@@ -17,6 +17,7 @@ from engine.composite import render_frames
 from engine.cuda.layered_warp import CudaWarp
 from engine.detect import Detector
 from engine.errors import NoFaceError, OptionError
+from engine.faces import SMALLEST_FACE_PX, FaceFinder, FoundFaces, is_large, side_px
 from engine.inpaint import Inpainter
 from engine.media.read import PhotoSource, read_photo
 from engine.media.video import Video
@@ -29,7 +30,6 @@ from engine.motion.track import Motion
 from engine.native import NativeWarp
 from engine.options import (
     DEFAULT_SECONDS,
-    SMALLEST_FACE_PX,
     Faces,
     Part,
     check_intensity,
@@ -45,26 +45,11 @@ from engine.render.on_gpu import copied_to_host, render_on_gpu
 from engine.render.sharing import threads_each
 from engine.render.warp import open_warp
 from engine.segment import Segmenter
-from engine.types import Face, FaceMesh, Image
 
 OPENED_AT_ONCE = 2  # networks; opening one keeps one core busy
 NEUTRAL = Script(((0.0, {}),))
 
 log = logging.getLogger("engine")
-
-
-@dataclass(frozen=True, eq=False)
-class FoundFaces:
-    """A photo and its faces, numbered from left to right."""
-
-    photo: Image
-    faces: tuple[Face, ...]
-    meshes: tuple[FaceMesh | None, ...]  # None where a face is too small to be animated
-
-    def __repr__(self) -> str:
-        height, width, _ = self.photo.shape
-        faces = "1 face" if len(self.faces) == 1 else f"{len(self.faces)} faces"
-        return f"<{type(self).__name__} of {width}x{height} pixels, {faces}>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,7 +85,7 @@ class Engine:
             mouth = opening.submit(open_mouth, drawing_backend, bundle)
             detector = opening.submit(Detector, self._backend, bundle)
             warp = opening.submit(open_warp, self._backend, bundle)
-        self._detector, self._fitter = detector.result(), fitter.result()
+        self._finder = FaceFinder(detector.result(), fitter.result())
         self._warp, self._mouth = warp.result(), mouth.result()
         self._generator = MotionGenerator(motion.result())
         self._builder: SceneBuilder | None = None
@@ -120,39 +105,26 @@ class Engine:
     def find_faces(self, image: PhotoSource) -> FoundFaces:
         """Reads a photo and finds its faces.
 
-        image: a path, bytes, a binary file, an RGB array (H, W, 3) or a PIL image.
+        image: a path, bytes, a binary file, an RGB array (H, W, 3) or a PIL image. Where people lie on their side or
+        stand on their head the photo is turned by quarters, with a warning.
 
         Raises ImageError if it can't be read, NoFaceError if there is no face in it.
         """
-        photo = read_photo(image, max_side=self._max_side)
-        found = self._detector.detect(photo)
-        if not found.faces:
-            raise NoFaceError(
-                f"No face was found in the photo (the best candidate scored {found.best_candidate_score:.2f} of 1); "
-                "use one where faces are larger or more frontal."
-            )
-        faces = tuple(sorted(found.faces, key=lambda face: face.box.center[0]))
-        large = [i for i, face in enumerate(faces) if max(face.box.width, face.box.height) >= SMALLEST_FACE_PX]
-        fitted = dict(zip(large, self._fitter.fit_all(photo, [faces[i] for i in large]), strict=True))
-        return FoundFaces(photo, faces, tuple(fitted.get(i) for i in range(len(faces))))
+        return self._finder.find(read_photo(image, max_side=self._max_side))
 
     def prepare(self, image: PhotoSource, *, progress: Callable[[int, int], None] | None = None) -> PortraitSet:
         """Does once what every clip of this photo needs; pass the result to `animate` instead of the image.
 
         progress: is called with (people done, people in all).
 
-        Raises what `find_faces` raises, and NoFaceError if all faces are too small.
+        Raises what `find_faces` raises, and NoFaceError if no face can be animated.
         """
         with ThreadPoolExecutor(1) as beside:
             builder = beside.submit(self._scene_builder)
             found = self.find_faces(image)
         meshes = {i: mesh for i, mesh in enumerate(found.meshes) if mesh is not None}
         if not meshes:
-            largest = max(max(face.box.width, face.box.height) for face in found.faces)
-            raise NoFaceError(
-                f"The largest face is {largest:.0f} pixels large and at least {SMALLEST_FACE_PX} are needed; "
-                "use a larger version of the photo."
-            )
+            raise NoFaceError(_why_none(found))
         scene = builder.result().build(found.photo, meshes, progress)
         return PortraitSet(found.photo, found.faces, found.meshes, scene)
 
@@ -192,7 +164,7 @@ class Engine:
         seed = drawn_seed(seed)
         log.info("seed %d", seed)
         ready = image if isinstance(image, PortraitSet) else self.prepare(image)
-        chosen = chosen_faces(ready.meshes, wanted if isinstance(wanted, dict) else (), faces)
+        chosen = chosen_faces(ready, wanted if isinstance(wanted, dict) else (), faces)
         parts = {i: wanted.get(i, NEUTRAL) if isinstance(wanted, dict) else wanted for i in chosen}
         motions = self._generator.generate(
             {i: part for i, part in parts.items() if isinstance(part, Script)},
@@ -264,3 +236,14 @@ def shown_by(ready: PortraitSet, face: int) -> Shown:
     mesh = ready.meshes[face]
     assert mesh is not None, "faces without a mesh are never chosen"
     return Shown(mesh.blendshapes, ready.scene.portraits[face].shape.own, pose_degrees(mesh.pose))
+
+
+def _why_none(found: FoundFaces) -> str:
+    """What to say where no face can be animated."""
+    if any(is_large(face) for face in found.faces):
+        return "The faces in the photo are covered, unsharp or cut off; use a photo that shows one whole."
+    largest = max(side_px(face) for face in found.faces)
+    return (
+        f"The largest face is {largest:.0f} pixels large and at least {SMALLEST_FACE_PX} are needed; "
+        "use a larger version of the photo."
+    )

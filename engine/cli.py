@@ -186,10 +186,10 @@ def _faces(options: argparse.Namespace) -> None:
     target = check_target(options.output, PICTURE_SUFFIXES) if options.output else None
     found = engine.Engine(options.backend, max_side=options.max_side).find_faces(options.photo)
     print(f"{'face':>4} {'x':>6} {'y':>6} {'width':>6} {'height':>6} {'score':>6}  state")
-    for number, (face, mesh) in enumerate(zip(found.faces, found.meshes, strict=True)):
-        box = face.box
+    for number, face in enumerate(found.faces):
+        box, obstacle = face.box, found.obstacle(number)
         place = f"{box.x0:>6.0f} {box.y0:>6.0f} {box.width:>6.0f} {box.height:>6.0f}"
-        state = "too small, stays still" if mesh is None else "can be animated"
+        state = f"{obstacle}, stays still" if obstacle else "can be animated"
         print(f"{number:>4} {place} {face.score:>6.3f}  {state}")
     if target is not None:
         picture = Pillow.fromarray(draw_faces(found.photo, found.faces, found.meshes))

@@ -73,6 +73,12 @@ class Detector:
         faces.sort(key=lambda face: -face.box.width * face.box.height)
         return Detection(tuple(faces), best)
 
+    def scores_turned(self, photo: Image, face: Face) -> Floats:
+        """What a found face would score (4,) in the photo as it is, and turned clockwise by one to three quarters."""
+        box = np.array([[face.box.x0, face.box.y0, face.box.x1, face.box.y1]], np.float32)
+        crop = _crops(photo, _square(box), 48)[0]
+        return _run(self._judge_net, np.stack([np.rot90(crop, -quarters) for quarters in range(4)]))["score"]
+
     def _propose(self, image: Image) -> _Candidates:
         levels = []
         scale = WINDOW_PX / MIN_FACE_PX

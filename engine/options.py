@@ -8,14 +8,13 @@ from numbers import Integral
 from typing import Any, Literal, TypeGuard
 
 from engine.errors import FaceIndexError, OptionError, UnknownEmotionError
+from engine.faces import FoundFaces
 from engine.motion.script import Script, Wanted
 from engine.motion.track import FPS, Motion
-from engine.types import FaceMesh
 
 SECONDS = (2.0, 10.0)
 DEFAULT_SECONDS = 4.0
 INTENSITY = (0.0, 1.5)
-SMALLEST_FACE_PX = 48  # of a face's box: smaller ones have too few pixels to move
 SEED_LIMIT = 2**63
 
 Part = Wanted | Motion  # of one face
@@ -86,20 +85,21 @@ def drawn_seed(seed: int | None) -> int:
     return seed
 
 
-def chosen_faces(meshes: Sequence[FaceMesh | None], named: Iterable[int], faces: Faces) -> list[int]:
-    """The numbers of the faces that move, of those that have a mesh.
+def chosen_faces(found: FoundFaces, named: Iterable[int], faces: Faces) -> list[int]:
+    """The numbers of the faces that move, of those that can.
 
     named: Faces that were given an emotion. Raises FaceIndexError for one that isn't there or can't move.
     """
-    able = [i for i, mesh in enumerate(meshes) if mesh is not None]
+    count = len(found.faces)
+    able = [i for i, mesh in enumerate(found.meshes) if mesh is not None]
     asked = [] if isinstance(faces, str) else [int(i) for i in faces]
     if isinstance(faces, str) and faces != "all":
         raise FaceIndexError(f"faces is '{faces}'; give 'all' or the numbers of faces, as in [0, 2].")
     if not isinstance(faces, str) and not asked:
         raise FaceIndexError("faces is empty; give 'all' or the numbers of faces, as in [0, 2].")
     for i in [*asked, *named]:
-        if not 0 <= i < len(meshes):
-            raise FaceIndexError(f"There is no face {i}; the photo has {len(meshes)}, numbered from 0, left to right.")
+        if not 0 <= i < count:
+            raise FaceIndexError(f"There is no face {i}; the photo has {count}, numbered from 0, left to right.")
         if i not in able:
-            raise FaceIndexError(f"Face {i} is under {SMALLEST_FACE_PX} pixels and can't be animated; leave it out.")
+            raise FaceIndexError(f"Face {i} {found.obstacle(i)} and can't be animated; leave it out.")
     return asked or able

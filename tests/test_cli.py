@@ -20,6 +20,7 @@ from PIL import Image as Pillow
 import engine
 from engine.cli import ProgressBar, main
 from engine.errors import NoFaceError, UnknownEmotionError
+from engine.faces import FoundFaces
 from engine.media.video import Video
 from engine.types import Box, Face, FaceMesh, HeadPose
 from tests.motions import random_motion, same
@@ -63,11 +64,11 @@ class FakeEngine:
         self.calls.append({"emotion": emotion, "seconds": seconds, "intensity": intensity, "seed": seed, "loop": loop})
         return random_motion(round(60 * seconds))
 
-    def find_faces(self, image) -> SimpleNamespace:
+    def find_faces(self, image) -> FoundFaces:
         if image == "wall.jpg":
             raise NoFaceError("No face was found (best candidate: 0.31); use a photo with a face.")
         photo = np.full((120, 160, 3), 90, np.uint8)
-        return SimpleNamespace(photo=photo, faces=(one_face(5, 50), one_face(100, 30)), meshes=(one_mesh(), None))
+        return FoundFaces(photo, (one_face(5, 50), one_face(100, 30)), (one_mesh(), None))
 
 
 @pytest.fixture(autouse=True)
@@ -206,7 +207,7 @@ def test_faces_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
     assert header.split() == ["face", "x", "y", "width", "height", "score", "state"]
     assert first.split()[:6] == ["0", "5", "10", "50", "50", "0.987"]
     assert "can be animated" in first
-    assert "too small" in second
+    assert "under 48 pixels, stays still" in second
     assert path == str(tmp_path / "faces.png")
     with Pillow.open(path) as image:
         drawn = np.asarray(image)

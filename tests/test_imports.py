@@ -18,7 +18,10 @@ STAGES = (
     ("base", ("engine.errors", "engine.products", "engine.types", "engine.samples", "engine.media.output")),
     ("backends", ("engine.backends", "engine.bundle", "engine.cuda", "engine.native")),
     ("photo", ("engine.media.read",)),
-    ("faces", ("engine.detect", "engine.mesh", "engine.mesh_layout", "engine.segment", "engine.inpaint")),
+    (
+        "faces",
+        ("engine.detect", "engine.faces", "engine.mesh", "engine.mesh_layout", "engine.segment", "engine.inpaint"),
+    ),
     ("portrait", ("engine.portrait",)),
     ("motion", ("engine.emotions", "engine.motion")),
     ("frames", ("engine.render", "engine.composite")),

@@ -11,14 +11,14 @@ import numpy as np
 from engine.types import Face, FaceMesh, Image
 
 MOVES: Final = (64, 224, 96)  # RGB, a face that will be animated
-STILL: Final = (255, 144, 32)  # RGB, one that is too small
+STILL: Final = (255, 144, 32)  # RGB, one that can't
 POINT: Final = (255, 255, 255)
 
 
 def draw_faces(photo: Image, faces: Sequence[Face], meshes: Sequence[FaceMesh | None]) -> Image:
     """A copy of the photo, (H, W, 3) uint8 RGB, with each face's box, number, size and mesh points.
 
-    Green boxes will move; orange ones, without a mesh, are too small and stay still.
+    Green boxes will move; orange ones, without a mesh, stay still.
     """
     picture = photo.copy()
     line_px = max(1, round(max(photo.shape[:2]) / 800))

@@ -1,0 +1,112 @@
+"""The people of a photo: their faces from left to right, and a mesh on each that can be animated."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engine.detect import Detection, Detector
+from engine.errors import NoFaceError
+from engine.mesh import MeshFitter
+from engine.types import Face, FaceMesh, Image
+
+SMALLEST_FACE_PX = 48  # of a face's box: smaller ones have too few pixels to move
+SEEN = 0.5  # presence; of 1,630 portraits' faces the whole ones have over 0.8, covered or unsharp ones under 0.01
+UPRIGHT_SCORE = 0.99  # nearly all faces that stand upright score more, few others do
+ALIKE_IN_SIZE = 0.5  # of the largest face that any way up shows
+
+log = logging.getLogger("engine")
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFaces:
+    """A photo and its faces, numbered from left to right.
+
+    A photo that was taken with the camera on its side and doesn't say so has been turned upright.
+    """
+
+    photo: Image
+    faces: tuple[Face, ...]
+    meshes: tuple[FaceMesh | None, ...]  # None where a face can't be animated
+
+    def __repr__(self) -> str:
+        height, width, _ = self.photo.shape
+        faces = "1 face" if len(self.faces) == 1 else f"{len(self.faces)} faces"
+        return f"<{type(self).__name__} of {width}x{height} pixels, {faces}>"
+
+    def obstacle(self, face: int) -> str | None:
+        """Why a face can't be animated, as in "is under 48 pixels"; None for one that can."""
+        if self.meshes[face] is not None:
+            return None
+        if is_large(self.faces[face]):
+            return "is covered, unsharp or cut off"
+        return f"is under {SMALLEST_FACE_PX} pixels"
+
+
+class FaceFinder:
+    """Detector and mesh networks."""
+
+    def __init__(self, detector: Detector, fitter: MeshFitter) -> None:
+        self._detector, self._fitter = detector, fitter
+
+    def find(self, photo: Image) -> FoundFaces:
+        """The faces of an RGB photo (H, W, 3) uint8. Raises NoFaceError if there is none."""
+        photo, found = self._upright(photo)
+        if not found.faces:
+            raise NoFaceError(
+                f"No face was found in the photo (the best candidate scored {found.best_candidate_score:.2f} of 1); "
+                "use one where faces are larger or more frontal."
+            )
+        faces = tuple(sorted(found.faces, key=lambda face: face.box.center[0]))
+        large = [i for i, face in enumerate(faces) if is_large(face)]
+        fitted = dict(zip(large, self._fitter.fit_all(photo, [faces[i] for i in large]), strict=True))
+        seen = {i: mesh for i, mesh in fitted.items() if mesh.presence >= SEEN}
+        return FoundFaces(photo, faces, tuple(seen.get(i) for i in range(len(faces))))
+
+    def _upright(self, photo: Image) -> tuple[Image, Detection]:
+        """The photo, turned by quarters so that its largest face stands upright, and what is found in it.
+
+        The detector also takes faces for such that lie on their side or stand on their head, with scores that are
+        somewhat lower, and says of a crop which way up looks most like one. Of 402 portraits the sum of both, as
+        logarithms of odds, was wrong in none, each alone in three or four.
+        """
+        found = self._detector.detect(photo)
+        sure = found.faces and found.faces[0].score >= UPRIGHT_SCORE
+        if sure and not self._detector.scores_turned(photo, found.faces[0]).argmax():
+            return photo, found
+        turned = [photo, *(np.ascontiguousarray(np.rot90(photo, -quarters)) for quarters in (1, 2, 3))]
+        scans = [found, *(self._detector.detect(picture) for picture in turned[1:])]
+        largest = max((side_px(scan.faces[0]) for scan in scans if scan.faces), default=0)
+        evidence = [
+            self._evidence(picture, scan.faces[0])
+            if scan.faces and side_px(scan.faces[0]) >= ALIKE_IN_SIZE * largest
+            else -np.inf
+            for picture, scan in zip(turned, scans, strict=True)
+        ]
+        quarters = int(np.argmax(evidence))
+        if quarters:
+            log.warning("The photo isn't upright; it is turned clockwise by %d degrees.", 90 * quarters)
+        return turned[quarters], scans[quarters]
+
+    def _evidence(self, photo: Image, face: Face) -> float:
+        """That a face is one and stands upright."""
+        upright, *others = _log_odds(self._detector.scores_turned(photo, face))
+        return float(_log_odds(face.score) + upright - max(others))
+
+
+def _log_odds(score: ArrayLike) -> NDArray[np.floating]:
+    probability = np.clip(score, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(probability / (1 - probability)))
+
+
+def side_px(face: Face) -> float:
+    """The longer side of a face's box."""
+    return max(face.box.width, face.box.height)
+
+
+def is_large(face: Face) -> bool:
+    """Whether a face has enough pixels to be animated."""
+    return side_px(face) >= SMALLEST_FACE_PX
