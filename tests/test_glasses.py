@@ -14,7 +14,7 @@ from engine.mesh import BLENDSHAPES
 from engine.motion.track import Motion
 from engine.portrait.glasses import Glasses, filled_in, frames_in, take_off, without_shade
 from engine.portrait.patches import Rectangle
-from engine.portrait.portrait import FaceAssets, Portrait, build_portrait
+from engine.portrait.portrait import CutOut, FaceAssets, Portrait, build_portrait
 from engine.portrait.scene import Scene
 from engine.types import Floats, Image
 from tests.perception import astronaut, astronaut_mesh, backend, bundle
@@ -48,7 +48,8 @@ def portrait(other: str = "frames") -> Portrait:
     mask = frames_mask() if other == "frames" else np.zeros_like(frames_mask())
     matte = np.ones(image.shape[:2], np.float32)
     behind = np.full_like(image, 90)
-    return build_portrait(image, whole, astronaut_mesh(), matte, mask, lambda: behind, FaceAssets.load(bundle()))
+    person = CutOut(whole, matte, np.zeros_like(matte), mask, np.zeros_like(matte))
+    return build_portrait(image, person, astronaut_mesh(), lambda: behind, FaceAssets.load(bundle()))
 
 
 def glasses() -> Glasses:

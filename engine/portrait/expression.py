@@ -220,9 +220,10 @@ def face_shape(
     skin: Skin,
     rotation: Floats,
     together: Floats | None = None,
+    free: Floats | None = None,
 ) -> FaceShape:
     """points (468, 3), the photo's readings (52,), the head's rotation (3, 3) in the photo, what points take of each
-    other's motion (468, 468)."""
+    other's motion (468, 468), and how far each is free to move (468,)."""
     own = own_expression(readings)
     opposite = -np.tensordot(own, basis.displacements_cm, 1)
     opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
@@ -232,6 +233,8 @@ def face_shape(
         release = together @ release
         side_by_side = product(together, moves.transpose(1, 0, 2).reshape(len(together), -1))
         moves = np.ascontiguousarray(side_by_side.reshape(len(together), -1, 3).transpose(1, 0, 2))
+    if free is not None:
+        release, moves = free[:, None] * release, free[:, None] * moves
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
     near_mouth = np.exp(-((distances_cm(rest_cm, rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))

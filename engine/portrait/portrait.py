@@ -14,6 +14,7 @@ from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.brows import rising
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
+from engine.portrait.covers import cover_of
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import IRISES, eyeball_textures, iris_of
 from engine.portrait.far_side import shared_motion
@@ -75,6 +76,17 @@ class FaceAssets:
 
 
 @dataclass(frozen=True)
+class CutOut:
+    """One person's part of the photo; everything (h, w) of the crop's size, 0 to 1."""
+
+    crop: Rectangle  # in the photo
+    matte: Floats
+    hair: Floats  # probability
+    other: Floats  # probability of what is neither skin, hair nor clothes: glasses, hats, masks, what hands hold
+    covering: Floats  # probability of all that might be before a face: other, hands, clothes
+
+
+@dataclass(frozen=True)
 class Portrait:
     """What one face needs to be drawn with any motion."""
 
@@ -109,27 +121,23 @@ def crop_rectangle(mesh: FaceMesh, width: int, height: int) -> Rectangle:
 
 
 def build_portrait(
-    crop_image: Image,
-    crop: Rectangle,
-    mesh: FaceMesh,
-    matte: Floats,
-    other: Floats,
-    hide: Callable[[], Image],
-    assets: FaceAssets,
+    crop_image: Image, person: CutOut, mesh: FaceMesh, hide: Callable[[], Image], assets: FaceAssets
 ) -> Portrait:
-    """crop_image, matte and other (h, w[, 3]), the probability of what is neither skin, hair nor clothes, have the
-    crop's size, and so has what `hide` returns: the picture without the person. It is called last."""
+    """crop_image (h, w, 3) has the crop's size, and so has what `hide` returns: the picture without the person. It is
+    called last."""
+    crop = person.crop
     shift = np.array([crop.x0, crop.y0, 0], np.float32)
     mesh_px = (mesh.points_px - shift).astype(np.float32)
     pose = replace(mesh.pose, origin_px=(mesh.pose.origin_px - shift).astype(np.float32))
-    crop_image, matte, glasses = take_off(crop_image, other, matte, mesh_px, pose)
+    cover = cover_of(person.covering, mesh_px, pose.scale_px)
+    crop_image, matte, glasses = take_off(crop_image, cover.beside(person.other), person.matte, mesh_px, pose)
     points = control_points(mesh_px, pose, crop.width, crop.height)
     face_cm = to_head_frame(mesh_px[: top.FACE_POINTS], pose)
     together = shared_motion(face_cm, assets.triangles, pose.rotation)
     moves = rising(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
     basis = replace(assets.basis, displacements_cm=moves)
-    shape = face_shape(face_cm, mesh.blendshapes, basis, assets.skin, pose.rotation, together)
-    folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height)[..., None]
+    shape = face_shape(face_cm, mesh.blendshapes, basis, assets.skin, pose.rotation, together, cover.free)
+    folds = cover.beside(fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height))
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, node_step_px(BASE_NODE_CM, pose.scale_px)))
     field = Interpolation(points.positions_px, list(LAYERS.values()))
     face_px = mesh_px[: top.FACE_POINTS]
@@ -167,8 +175,8 @@ def build_portrait(
         }
         constants |= {f"{tear.name}_{key}": value for key, value in patch.items()}
     behind, alpha = hide(), matte[..., None]
-    person = crop_image.astype(np.float32) - (1 - alpha) * behind.astype(np.float32)
-    layers = np.concatenate([person, alpha, folds], 2).transpose(2, 0, 1)
+    colour = crop_image.astype(np.float32) - (1 - alpha) * behind.astype(np.float32)
+    layers = np.concatenate([colour, alpha, folds[..., None]], 2).transpose(2, 0, 1)
     constants["source"] = np.ascontiguousarray(layers[None], np.float32)
     for array in constants.values():
         array.flags.writeable = False  # so that whoever keeps them needs no copies

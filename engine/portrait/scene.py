@@ -20,7 +20,7 @@ from engine.portrait.behind import fading_into, going_on
 from engine.portrait.earrings import with_earrings
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle, bounding_rectangle
-from engine.portrait.portrait import FaceAssets, Portrait, build_portrait, crop_rectangle
+from engine.portrait.portrait import CutOut, FaceAssets, Portrait, build_portrait, crop_rectangle
 from engine.portrait.stray_hairs import without_stray_hairs
 from engine.segment import Segmenter
 from engine.types import Box, FaceMesh, Floats, HeadPose, Image
@@ -64,21 +64,22 @@ class SceneBuilder:
         # while NumPy prepares this one's layers.
         with ThreadPoolExecutor(1) as cutting, ThreadPoolExecutor(1) as filling:
 
-            def cut(number: int) -> Future[tuple[Rectangle, Floats, Floats, Floats]]:
+            def cut(number: int) -> Future[CutOut]:
                 others = [other.pose for n, other in meshes.items() if n != number]
                 return cutting.submit(self.cut_out, photo, meshes[number], others)
 
             following = cut(order[-1])
             for done, number in enumerate(reversed(order), start=1):
-                mesh, (crop, matte, hair, other) = meshes[number], following.result()
+                mesh, person = meshes[number], following.result()
+                crop, matte = person.crop, person.matte
                 if done < len(order):
                     following = cut(order[-done - 1])
                 in_front = left[crop.slices].copy()
                 margin = 2 * max(FILL_MARGIN_PX, round(FILL_MARGIN_CM * mesh.pose.scale_px)) + 1
-                behind = filling.submit(self.hide, in_front, matte, hair, margin, mesh.pose.scale_px)
+                behind = filling.submit(self.hide, in_front, matte, person.hair, margin, mesh.pose.scale_px)
                 if done == len(order):
                     resting = filling.submit(self.backend.rest)  # clips want that memory
-                made = build_portrait(in_front, crop, mesh, matte, other, behind.result, self.assets)
+                made = build_portrait(in_front, person, mesh, behind.result, self.assets)
                 portraits[number] = replace(made, freedom=freedom(matte, crop, mesh.pose, photo.shape[1]))
                 left[crop.slices] = portraits[number].behind
                 if progress is not None:
@@ -95,10 +96,8 @@ class SceneBuilder:
         behind = going_on(photo, fading_into(photo, filled, matte, margin_px), matte, hair, px_per_cm)
         return without_stray_hairs(behind, filled, hidden, (hair > 0.5) & (matte > 0.5), px_per_cm)
 
-    def cut_out(
-        self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]
-    ) -> tuple[Rectangle, Floats, Floats, Floats]:
-        """The crop that one person needs, the person's matte in it, and how likely hair, and glasses and hats, are."""
+    def cut_out(self, photo: Image, mesh: FaceMesh, others: Sequence[HeadPose]) -> CutOut:
+        """The part of the photo that one person needs, and which of its pixels are what."""
         wide = crop_rectangle(mesh, photo.shape[1], photo.shape[0])
         scale = mesh.pose.scale_px
         x, y = mesh.pose.origin_px[:2]
@@ -107,16 +106,16 @@ class SceneBuilder:
             x + HEAD_REACH_CM[0] * scale, y + HEAD_REACH_CM[2] * scale,
         )  # fmt: skip
         region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
-        background, hair, other = self.segmenter.segment(
-            photo, region, head=head, classes=("background", "hair", "other")
+        background, hair, face_skin, other = self.segmenter.segment(
+            photo, region, head=head, classes=("background", "hair", "face_skin", "other")
         )
         matte = person_matte(photo[wide.slices], (1 - background) * own_share(mesh.pose, others, wide, hair), scale)
         mesh_px = mesh.points_px[:, :2] - np.array([wide.x0, wide.y0], np.float32)
         matte = with_earrings(photo[wide.slices], matte, background, mesh_px, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
-        cut, its_hair, its_other = (np.ascontiguousarray(part[tight.slices]) for part in (matte, hair, other))
-        return crop, cut, its_hair, its_other
+        covering = 1 - background - hair - face_skin
+        return CutOut(crop, *(np.ascontiguousarray(part[tight.slices]) for part in (matte, hair, other, covering)))
 
 
 def freedom(matte: Floats, crop: Rectangle, pose: HeadPose, photo_width: int) -> float:
