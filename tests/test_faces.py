@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import cv2
 import numpy as np
 import pytest
 
@@ -82,6 +83,14 @@ def test_faces_that_cannot_be_seen_well_stay_still() -> None:
     assert chosen_faces(found, [], "all") == [1]
     with pytest.raises(FaceIndexError, match="Face 0 is covered, unsharp or cut off and can't be animated"):
         chosen_faces(found, [], [0])
+
+
+def test_who_is_out_of_focus_behind_somebody_stays_still() -> None:
+    """Eyes and teeth are as sharp as the photo's; in a blurred face they would be the only sharp thing."""
+    sharp = astronaut()[:300, 100:350]
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 3)
+    assert [mesh is not None for mesh in finder().find(np.hstack([sharp, blurred])).meshes] == [True, False]
+    assert [mesh is not None for mesh in finder().find(np.hstack([blurred, blurred])).meshes] == [True, True]
 
 
 def test_only_a_clearer_face_of_about_the_same_size_turns_a_photo() -> None:
