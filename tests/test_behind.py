@@ -57,3 +57,12 @@ def test_hair_is_left_as_it_was() -> None:
 def test_nothing_beside_nothing_to_go_on() -> None:
     whole = bald() + 1
     np.testing.assert_array_equal(going_on(photo(), filled(), whole, bald(), PX_PER_CM), filled())
+
+
+def test_no_background_goes_on_below_what_hides_it() -> None:
+    """A matte that fades within a dark shoulder is wrong: white behind it came out as the shoulder rose."""
+    columns = np.linspace(-0.5, 1.5, SIZE, dtype=np.float32)
+    fading = np.tile(np.clip(columns, 0, 1), (SIZE, 1))
+    white, dark = np.full((SIZE, SIZE, 3), 250, np.uint8), np.full((SIZE, SIZE, 3), 20, np.uint8)
+    seen = np.where((fading > 0)[..., None], dark, white)
+    np.testing.assert_array_equal(going_on(seen, dark, fading, bald(), PX_PER_CM)[fading > 0.02][0], dark[0, 0])

@@ -14,6 +14,7 @@ GOES_ON_CM = 0.5  # inside of the edge, and less and less far from what is besid
 SMOOTH_CM = 0.08  # of what goes on
 HAIR, AROUND_HAIR_CM = 0.3, 0.5  # where hair is, and so far around, what is beside may be hair as well
 SOFT_CM = 0.05
+IMPOSSIBLE = 0.25  # by which a matte may be too low for what the photo shows; by twice this it isn't believed
 
 
 def fading_into(photo: Image, filled: Image, matte: Floats, reach_px: int) -> Image:
@@ -44,9 +45,21 @@ def going_on(photo: Image, behind: Image, matte: Floats, hair: Floats, px_per_cm
     reach = (2 * round(AROUND_HAIR_CM * px_per_cm) + 1,) * 2
     no_hair = cv2.dilate((hair > HAIR).astype(np.uint8), np.ones(reach, np.uint8)) == 0
     share = np.clip(1 - inside_cm / GOES_ON_CM, 0, 1) * np.clip(2 - away_cm / GOES_ON_CM, 0, 1)
-    share = (share * hidden * no_hair).astype(np.float32)
+    share = (share * hidden * no_hair * possible(photo, beside, matte)).astype(np.float32)
     share = np.asarray(cv2.GaussianBlur(share, (0, 0), max(0.5, SOFT_CM * px_per_cm)), np.float32)[..., None]
     return np.asarray(np.rint(behind + share * (beside - behind)), np.uint8)
+
+
+def possible(photo: Image, behind: Floats, matte: Floats) -> Floats:
+    """1 where a person of this matte before that background can give the photo's colours, 0 where none can -> (h, w).
+
+    A pixel that is much darker or brighter than the background shows little of it. Where the matte says otherwise the
+    person's edge is elsewhere: in dark clothes the segmentation sometimes ends within a shoulder.
+    """
+    darker = 1 - photo / np.maximum(behind, 1)
+    brighter = 1 - (255.0 - photo) / np.maximum(255 - behind, 1)
+    least_matte = np.maximum(darker, brighter).max(2)
+    return np.asarray(np.clip(2 - (least_matte - matte) / IMPOSSIBLE, 0, 1), np.float32)
 
 
 def next_to(hidden: NDArray[np.bool_], picture: Floats) -> Floats:
