@@ -17,6 +17,7 @@ import numpy as np
 from engine.backends.base import Backend
 from engine.inpaint import Inpainter
 from engine.portrait.behind import fading_into, going_on
+from engine.portrait.dark_clothes import person_classes
 from engine.portrait.earrings import with_earrings
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle, bounding_rectangle
@@ -106,16 +107,16 @@ class SceneBuilder:
             x + HEAD_REACH_CM[0] * scale, y + HEAD_REACH_CM[2] * scale,
         )  # fmt: skip
         region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
-        background, hair, face_skin, other = self.segmenter.segment(
-            photo, region, head=head, classes=("background", "hair", "face_skin", "other")
-        )
+        seen = person_classes(self.segmenter, photo, region, head, scale)
+        background, hair = seen["background"], seen["hair"]
         matte = person_matte(photo[wide.slices], (1 - background) * own_share(mesh.pose, others, wide, hair), scale)
         mesh_px = mesh.points_px[:, :2] - np.array([wide.x0, wide.y0], np.float32)
         matte = with_earrings(photo[wide.slices], matte, background, mesh_px, scale)
         tight = bounding_rectangle(matte, round(SPARE_CM * scale))
         crop = Rectangle(wide.x0 + tight.x0, wide.y0 + tight.y0, tight.width, tight.height)
-        covering = 1 - background - hair - face_skin
-        return CutOut(crop, *(np.ascontiguousarray(part[tight.slices]) for part in (matte, hair, other, covering)))
+        covering = 1 - background - hair - seen["face_skin"]
+        parts = (matte, hair, seen["other"], covering)
+        return CutOut(crop, *(np.ascontiguousarray(part[tight.slices]) for part in parts))
 
 
 def freedom(matte: Floats, crop: Rectangle, pose: HeadPose, photo_width: int) -> float:

@@ -1,0 +1,61 @@
+"""Dark clothes are looked at again in a brighter picture, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.portrait.dark_clothes import NAMES, person_classes
+from engine.segment import Segmenter
+from engine.types import Box, Floats, Image
+
+HEIGHT, WIDTH, PX_PER_CM = 120, 160, 10.0
+WHOLE = Box(0, 0, WIDTH, HEIGHT)
+CLOTHES, BACKGROUND, HAIR = (NAMES.index(name) for name in ("clothes", "background", "hair"))
+
+
+class Looks(Segmenter):
+    """Takes all for background but in a bright picture, where everything is clothes; hair as it is told."""
+
+    def __init__(self, hair: slice = slice(0, 0)) -> None:
+        self.hair = hair
+        self.pictures: list[Image] = []
+
+    def segment(self, photo: Image, region: Box, *, head: Box | None = None, classes: Sequence[str] = NAMES) -> Floats:
+        self.pictures.append(photo)
+        found = np.zeros((len(classes), HEIGHT, WIDTH), np.float32)
+        found[CLOTHES if len(self.pictures) > 1 else BACKGROUND] = 1
+        found[:, :, self.hair] = 0
+        found[HAIR, :, self.hair] = 1
+        return found
+
+
+def photo(left_level: int) -> Image:
+    """Grey, its left half of another level."""
+    picture = np.full((HEIGHT, WIDTH, 3), 150, np.uint8)
+    picture[:, : WIDTH // 2] = left_level
+    return picture
+
+
+def test_dark_clothes_are_seen_in_a_brighter_picture() -> None:
+    looks = Looks()
+    seen = person_classes(looks, photo(15), WHOLE, WHOLE, PX_PER_CM)
+    first, second = looks.pictures
+    assert second[0, 0, 0] > 70 > first[0, 0, 0]
+    assert seen["clothes"][:, : WIDTH // 2 - 5].min() > 0.99
+    assert seen["background"][:, WIDTH // 2 + 5 :].min() > 0.99
+    np.testing.assert_allclose(sum(seen.values()), 1, atol=1e-5)
+
+
+def test_a_bright_picture_is_looked_at_once() -> None:
+    looks = Looks()
+    person_classes(looks, photo(100), WHOLE, WHOLE, PX_PER_CM)
+    assert len(looks.pictures) == 1
+
+
+def test_dark_hair_stays_as_the_head_s_own_look_has_it() -> None:
+    seen = person_classes(Looks(hair=slice(0, 20)), photo(15), WHOLE, WHOLE, PX_PER_CM)
+    assert seen["hair"][:, :20].min() == 1
+    assert seen["background"][:, 20:23].min() > 0.9, "beside hair, where fine strands may be"
+    assert seen["clothes"][:, 30:70].min() > 0.99
