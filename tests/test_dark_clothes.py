@@ -8,10 +8,11 @@ import numpy as np
 
 from engine.portrait.dark_clothes import NAMES, person_classes
 from engine.segment import Segmenter
-from engine.types import Box, Floats, Image
+from engine.types import Box, Floats, HeadPose, Image
 
 HEIGHT, WIDTH, PX_PER_CM = 120, 160, 10.0
 WHOLE = Box(0, 0, WIDTH, HEIGHT)
+POSE = HeadPose(np.eye(3, dtype=np.float32), PX_PER_CM, np.array([80, -80, 0], np.float32))  # the picture is below it
 CLOTHES, BACKGROUND, HAIR = (NAMES.index(name) for name in ("clothes", "background", "hair"))
 
 
@@ -40,7 +41,7 @@ def photo(left_level: int) -> Image:
 
 def test_dark_clothes_are_seen_in_a_brighter_picture() -> None:
     looks = Looks()
-    seen = person_classes(looks, photo(15), WHOLE, WHOLE, PX_PER_CM)
+    seen = person_classes(looks, photo(15), WHOLE, WHOLE, POSE)
     first, second = looks.pictures
     assert second[0, 0, 0] > 70 > first[0, 0, 0]
     assert seen["clothes"][:, : WIDTH // 2 - 5].min() > 0.99
@@ -50,12 +51,19 @@ def test_dark_clothes_are_seen_in_a_brighter_picture() -> None:
 
 def test_a_bright_picture_is_looked_at_once() -> None:
     looks = Looks()
-    person_classes(looks, photo(100), WHOLE, WHOLE, PX_PER_CM)
+    person_classes(looks, photo(100), WHOLE, WHOLE, POSE)
     assert len(looks.pictures) == 1
 
 
 def test_dark_hair_stays_as_the_head_s_own_look_has_it() -> None:
-    seen = person_classes(Looks(hair=slice(0, 20)), photo(15), WHOLE, WHOLE, PX_PER_CM)
+    seen = person_classes(Looks(hair=slice(0, 20)), photo(15), WHOLE, WHOLE, POSE)
     assert seen["hair"][:, :20].min() == 1
     assert seen["background"][:, 20:23].min() > 0.9, "beside hair, where fine strands may be"
     assert seen["clothes"][:, 30:70].min() > 0.99
+
+
+def test_what_is_dark_beside_a_head_is_left_alone() -> None:
+    low = HeadPose(POSE.rotation, PX_PER_CM, np.array([80, 20, 0], np.float32))  # its mouth is at 70 pixels
+    seen = person_classes(Looks(), photo(15), WHOLE, WHOLE, low)
+    assert seen["background"][:65].min() > 0.99
+    assert seen["clothes"][95:, : WIDTH // 2 - 5].min() > 0.99

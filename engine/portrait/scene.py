@@ -107,7 +107,7 @@ class SceneBuilder:
             x + HEAD_REACH_CM[0] * scale, y + HEAD_REACH_CM[2] * scale,
         )  # fmt: skip
         region = Box(wide.x0, wide.y0, wide.x0 + wide.width, wide.y0 + wide.height)
-        seen = person_classes(self.segmenter, photo, region, head, scale)
+        seen = person_classes(self.segmenter, photo, region, head, mesh.pose)
         background, hair = seen["background"], seen["hair"]
         matte = person_matte(photo[wide.slices], (1 - background) * own_share(mesh.pose, others, wide, hair), scale)
         mesh_px = mesh.points_px[:, :2] - np.array([wide.x0, wide.y0], np.float32)
