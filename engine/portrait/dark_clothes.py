@@ -1,8 +1,8 @@
 """Dark clothes, looked at a second time in a brighter picture.
 
 The segmentation network takes large parts of black suits for background: shoulders stayed behind when bodies moved, and
-what was beside them came through. In 45 of 120 portraits of officials the matte changes by more than 5 square
-centimetres, and all that changes most are those of shoulders that were missing.
+what was beside them came through. Of dark clothes below the face in 65 portraits 79 % were taken for a person's, and
+over 99 % are in the brighter picture; of what is dark beside heads 5 % are in either.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from engine.segment import Segmenter
 from engine.types import Box, Floats, HeadPose, Image
 
 NAMES = ("background", "hair", "face_skin", "clothes", "other")
-GAMMA = 0.4  # level 20 of 255 becomes 92
+GAMMA = 0.3  # level 20 of 255 becomes 119
 DARK_LEVELS = (70, 30)  # of the brightest channel: the second look counts from the first on, and alone from the second
 LEAST_CM2 = 1.0  # of dark pixels, for which a second look is worth its time
 HAIR, AROUND_HAIR_CM = 0.3, 0.5  # fine hair is known better from the head's own tile
