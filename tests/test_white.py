@@ -65,6 +65,14 @@ def test_white_is_orange_by_candles_and_hardly_so_on_dark_skin_in_white_light() 
     assert in_white_light[2] / in_white_light[0] > 0.7
 
 
+def test_teeth_are_not_green_behind_glasses_that_reflect_blue() -> None:
+    """But in blue light they are, as everything is."""
+    white = white_of_light(np.array([190.0, 140, 106]), np.array([158.0, 200, 227]))
+    assert white[0] > white[1] > white[2]
+    on_a_stage = white_of_light(np.array([70.0, 80, 160]), np.array([90.0, 110, 220]))
+    assert on_a_stage.argmax() == 2
+
+
 def test_white_is_never_brighter_than_paper() -> None:
     assert white_of_light(np.full(3, 250.0), np.full(3, 255.0)).max() == BRIGHTEST
     assert white_of_light(np.full(3, 1.0), np.zeros(3)).max() == pytest.approx(2)

@@ -60,6 +60,8 @@ def white_of_light(skin: Floats, eyes: Floats) -> Floats:
     tint = 0.6 + 0.4 * skin / skin.max()
     bright = max(BRIGHTER_THAN_SKIN * skin.max(), min(70, 2 * skin.max()))  # photos that are dark
     if eyes.mean() > IN_SHADE * skin.mean():
-        tint = np.minimum(tint, (eyes / eyes.max()) ** TINT_OF_EYES)
+        # Whites that are less red than blue or green, beside skin that is red, are seen through a lens that reflects.
+        shown = np.maximum(eyes, [eyes.max(), 0, 0]) if skin.argmax() == 0 else eyes
+        tint = np.minimum(tint, (shown / shown.max()) ** TINT_OF_EYES)
         bright = max(bright, BRIGHTER_THAN_EYES * eyes.mean() / tint.mean())
     return np.asarray(min(bright, BRIGHTEST) * tint, np.float32)
