@@ -17,8 +17,7 @@ from engine.types import Face, FaceMesh, Image
 SMALLEST_FACE_PX = 48  # of a face's box: smaller ones have too few pixels to move
 SEEN = 0.9  # presence; of 1,630 portraits' faces the whole ones have more, covered or cut ones at most 0.81
 FINE_PX = 1.0  # scale of detail that faces out of focus don't have, compared with that of four times this
-IN_FOCUS = 0.5  # of the share of fine detail in the photo's sharpest face: in three groups 0.6 and more, blurred by
-# 2.2 pixels or more it is less
+IN_FOCUS = 0.5  # of the fine detail of the photo's sharpest face: three groups have over 0.6, blurred ones less
 UPRIGHT_SCORE = 0.99  # nearly all faces that stand upright score more, few others do
 ALIKE_IN_SIZE = 0.5  # of the largest face that any way up shows
 

@@ -129,6 +129,12 @@ def test_no_fold_shows_on_a_hand() -> None:
     assert Cover().beside(folds) is folds
 
 
+def test_eyes_blink_above_a_mask() -> None:
+    found = cover(mask_shape())
+    assert found.free is not None
+    assert found.free[[*top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT]].min() > 0.95
+
+
 @pytest.mark.parametrize("size", [8, 40])
 def test_a_face_of_a_few_pixels_is_no_accident(size: int) -> None:
     points = astronaut_mesh().points_px

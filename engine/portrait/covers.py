@@ -20,7 +20,7 @@ from engine.types import Floats
 
 BROW_MIDDLE, CHIN = 168, 152  # a face is measured from one to the other
 LOWER_HALF, EYES = 0.5, (0.24, 0.32)  # covers reach down to the first, glasses and hats don't; they end at the second
-BELOW_NOSE = (0.34, 0.44)
+LIDS, BELOW_NOSE = (0.12, 0.32), (0.34, 0.44)
 INSIDE_CM = 0.8  # from the face's edge, beyond which neck, clothes and hands are beside a face, not before it
 COVERED = (0.3, 0.7)  # probability
 MOUTH_COVERED = (0.06, 0.2)  # share of the skin around the mouth: from the second on all of the mouth is held
@@ -63,9 +63,10 @@ def cover_of(covering: Floats, mesh_px: Floats, px_per_cm: float) -> Cover:
     held = np.maximum(below, smoothstep(*BELOW_NOSE, down_the_face(face, face)))
     held *= covered_share(before, lips, gap, px_per_cm)
     apart_cm = np.linalg.norm(face[:, None] - face[None], axis=2) / px_per_cm
+    held = (held * np.exp(-((apart_cm / NEAR_CM) ** 2))).max(1) * smoothstep(*LIDS, down_the_face(face, face))
     pixels = np.zeros(covering.shape, np.float32)
     pixels[near.slices] = soft
-    return Cover(pixels, np.asarray(1 - (held * np.exp(-((apart_cm / NEAR_CM) ** 2))).max(1), np.float32))
+    return Cover(pixels, np.asarray(1 - held, np.float32))
 
 
 def reaching_down(covered: NDArray[np.bool_], lower: NDArray[np.bool_]) -> NDArray[np.bool_]:
