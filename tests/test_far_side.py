@@ -9,7 +9,7 @@ import pytest
 
 from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
-from engine.portrait.far_side import OWN_MOTION, shared_motion
+from engine.portrait.far_side import LEAST_MOTION, OWN_MOTION, motion_from_aside, shared_motion
 from engine.render.drive import rotations
 from engine.types import Floats
 from tests.perception import bundle
@@ -43,3 +43,11 @@ def test_the_far_cheek_moves_as_one(yaw_deg: float) -> None:
     np.testing.assert_allclose(np.diag(found)[list(OWN_MOTION)], 1, atol=1e-6)
     noise = np.random.default_rng(0).normal(size=(top.FACE_POINTS, 3))
     assert (found @ noise)[sharing].std() < 0.5 * noise[sharing].std()
+
+
+@pytest.mark.parametrize(("yaw_deg", "mouth"), [(0.0, 1.0), (-20.0, 1.0), (45.0, LEAST_MOTION), (-45.0, LEAST_MOTION)])
+def test_mouths_seen_from_aside_move_less(yaw_deg: float, mouth: float) -> None:
+    turn = rotations(np.array([[0.0, yaw_deg, 0.0]], np.float32))[0]
+    found = motion_from_aside(canonical().points_cm[: top.FACE_POINTS], turn)
+    np.testing.assert_allclose(found[[*top.UPPER_LIP, *top.LOWER_LIP]], mouth, atol=1e-6)
+    np.testing.assert_array_equal(found[[*top.UPPER_LID_LEFT, *top.BROW_RIGHT]], 1)

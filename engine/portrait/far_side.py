@@ -18,6 +18,10 @@ TURNED = (0.1, 0.3)  # by which the cosine has to be less than if the head looke
 NEAR_CM = 0.7  # in the picture, over which points share their motion
 BESIDE_CM = (0.8, 2.0)  # of lips and lids: within, points keep their own motion, and beyond they share it
 PROFILE = (0.75, 0.85)  # cosines of the head's turn: further aside, the far side is hidden and left alone
+# Sines of the head's turn aside, from which on mouths move less, and least. The mesh knows the far half of lips badly
+# from there: teeth came through what was drawn of it.
+FROM_ASIDE, LEAST_MOTION = (0.45, 0.62), 0.6
+NOSE_TIP, ABOVE_LIP_CM = 4, 0.8
 OWN_MOTION = (
     *top.UPPER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP, *top.LOWER_LIP_OUTER,
     *top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT, *top.UPPER_LID_LEFT, *top.LOWER_LID_LEFT,
@@ -43,3 +47,10 @@ def shared_motion(points_cm: Floats, triangles: NDArray[np.integer], rotation: F
     near = np.exp(-0.5 * (apart / NEAR_CM) ** 2) * (1 - crowded) + 1e-12
     near /= near.sum(1, keepdims=True)
     return np.asarray(np.diag(1 - crowded) + crowded[:, None] * near, np.float32)
+
+
+def motion_from_aside(points_cm: Floats, rotation: Floats) -> Floats:
+    """The share of their motion that points (468, 3) make, in the head's frame; rotation as above -> (468,)."""
+    aside = float(np.clip((abs(rotation[0, 2]) - FROM_ASIDE[0]) / np.ptp(FROM_ASIDE), 0, 1))
+    below_nose = np.clip(points_cm[:, 1] - points_cm[NOSE_TIP, 1] + ABOVE_LIP_CM, 0, 1)
+    return np.asarray(1 - (1 - LEAST_MOTION) * aside * below_nose, np.float32)

@@ -17,7 +17,7 @@ from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control
 from engine.portrait.covers import cover_of
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import IRISES, eyeball_textures, iris_of
-from engine.portrait.far_side import shared_motion
+from engine.portrait.far_side import motion_from_aside, shared_motion
 from engine.portrait.folds import fold_map, fold_regions, fold_tint
 from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation, node_positions
@@ -135,6 +135,7 @@ def build_portrait(
     face_cm = to_head_frame(mesh_px[: top.FACE_POINTS], pose)
     together = shared_motion(face_cm, assets.triangles, pose.rotation)
     moves = rising(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
+    moves *= motion_from_aside(face_cm, pose.rotation)[:, None]
     basis = replace(assets.basis, displacements_cm=moves)
     shape = face_shape(face_cm, mesh.blendshapes, basis, assets.skin, pose.rotation, together, cover.free)
     folds = cover.beside(fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height))
