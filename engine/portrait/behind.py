@@ -45,20 +45,22 @@ def going_on(photo: Image, behind: Image, matte: Floats, hair: Floats, px_per_cm
     reach = (2 * round(AROUND_HAIR_CM * px_per_cm) + 1,) * 2
     no_hair = cv2.dilate((hair > HAIR).astype(np.uint8), np.ones(reach, np.uint8)) == 0
     share = np.clip(1 - inside_cm / GOES_ON_CM, 0, 1) * np.clip(2 - away_cm / GOES_ON_CM, 0, 1)
-    share = (share * hidden * no_hair * possible(photo, beside, matte)).astype(np.float32)
+    share = (share * hidden * no_hair).astype(np.float32)
+    shown = share > 0
+    share[shown] *= possible(photo[shown], beside[shown], matte[shown])
     share = np.asarray(cv2.GaussianBlur(share, (0, 0), max(0.5, SOFT_CM * px_per_cm)), np.float32)[..., None]
     return np.asarray(np.rint(behind + share * (beside - behind)), np.uint8)
 
 
 def possible(photo: Image, behind: Floats, matte: Floats) -> Floats:
-    """1 where a person of this matte before that background can give the photo's colours, 0 where none can -> (h, w).
+    """1 where a person of this matte (n,) before that background can give the photo's colours (n, 3), 0 where none can.
 
     A pixel that is much darker or brighter than the background shows little of it. Where the matte says otherwise the
     person's edge is elsewhere: in dark clothes the segmentation sometimes ends within a shoulder.
     """
     darker = 1 - photo / np.maximum(behind, 1)
     brighter = 1 - (255.0 - photo) / np.maximum(255 - behind, 1)
-    least_matte = np.maximum(darker, brighter).max(2)
+    least_matte = np.maximum(darker, brighter).max(1)
     return np.asarray(np.clip(2 - (least_matte - matte) / IMPOSSIBLE, 0, 1), np.float32)
 
 

@@ -26,17 +26,24 @@ def person_classes(segmenter: Segmenter, photo: Image, region: Box, head: Box, p
     """Probabilities (h, w) of `NAMES` in a region of the photo, with the head seen finer and dark clothes brighter."""
     px_per_cm = pose.scale_px
     found = segmenter.segment(photo, region, head=head, classes=NAMES)
-    background, hair, _, clothes, _ = found
     x0, y0 = round(region.x0), round(region.y0)
     picture = photo[y0 : y0 + found.shape[1], x0 : x0 + found.shape[2]]
-    levels = cv2.GaussianBlur(picture.max(2).astype(np.float32), (0, 0), max(0.8, NOISE_CM * px_per_cm))
+    mouth_px = float(pose.origin_px[1]) + MOUTH_CM * px_per_cm - y0
+    mouth_y = round(min(max(mouth_px, 0), len(picture)))
+    if mouth_y == len(picture):
+        return dict(zip(NAMES, found, strict=True))
+    below = found[:, mouth_y:]
+    background, hair, _, clothes, _ = below
+    levels = np.ascontiguousarray(picture[mouth_y:].max(2), np.float32)
+    levels = np.asarray(cv2.GaussianBlur(levels, (0, 0), max(0.8, NOISE_CM * px_per_cm)))
     dark = np.clip((DARK_LEVELS[0] - levels) / (DARK_LEVELS[0] - DARK_LEVELS[1]), 0, 1)
-    down_cm = (np.arange(y0, y0 + len(dark), dtype=np.float32) - pose.origin_px[1]) / px_per_cm
-    dark *= (background + clothes > 0.5) * np.clip((down_cm - MOUTH_CM) / BELOW_MOUTH_CM, 0, 1)[:, None]
+    down_px = np.arange(mouth_y, len(picture), dtype=np.float32) - mouth_px
+    dark *= (background + clothes > 0.5) * np.clip(down_px / (BELOW_MOUTH_CM * px_per_cm), 0, 1)[:, None]
     if dark.sum() >= LEAST_CM2 * px_per_cm**2:
-        brighter = np.rint(255 * (np.arange(256) / 255) ** GAMMA).astype(np.uint8)[picture]
-        second = segmenter.segment(brighter, Box(0, 0, picture.shape[1], picture.shape[0]), classes=NAMES)
+        brighter = cv2.LUT(picture, np.rint(255 * (np.arange(256) / 255) ** GAMMA).astype(np.uint8))
+        whole = Box(0, 0, picture.shape[1], picture.shape[0])
+        second = segmenter.segment(np.asarray(brighter, np.uint8), whole, classes=NAMES)[:, mouth_y:]
         reach = (2 * round(AROUND_HAIR_CM * px_per_cm) + 1,) * 2
         dark *= cv2.dilate((np.maximum(hair, second[1]) > HAIR).astype(np.uint8), np.ones(reach, np.uint8)) == 0
-        found += cv2.GaussianBlur(dark, (0, 0), max(0.5, SOFT_CM * px_per_cm)) * (second - found)
+        below += cv2.GaussianBlur(dark, (0, 0), max(0.5, SOFT_CM * px_per_cm)) * (second - below)
     return dict(zip(NAMES, found, strict=True))
