@@ -15,7 +15,8 @@ from engine.mesh import MeshFitter
 from engine.types import Face, FaceMesh, Image
 
 SMALLEST_FACE_PX = 48  # of a face's box: smaller ones have too few pixels to move
-SEEN = 0.9  # presence; of 1,630 portraits' faces the whole ones have more, covered or cut ones at most 0.81
+SEEN = 0.9  # of the surest face's presence; of 1,630 faces in portraits whole ones have more, hidden ones under 0.82
+NO_FACE = 0.5  # presence of what isn't one, at most
 FINE_PX = 1.0  # scale of detail that faces out of focus don't have, compared with that of four times this
 IN_FOCUS = 0.5  # of the fine detail of the photo's sharpest face: three groups have over 0.6, blurred ones less
 UPRIGHT_SCORE = 0.99  # nearly all faces that stand upright score more, few others do
@@ -66,7 +67,8 @@ class FaceFinder:
         faces = tuple(sorted(found.faces, key=lambda face: face.box.center[0]))
         large = [i for i, face in enumerate(faces) if is_large(face)]
         fitted = dict(zip(large, self._fitter.fit_all(photo, [faces[i] for i in large]), strict=True))
-        seen = {i: mesh for i, mesh in fitted.items() if mesh.presence >= SEEN}
+        surest = max((mesh.presence for mesh in fitted.values()), default=0.0)
+        seen = {i: mesh for i, mesh in fitted.items() if mesh.presence >= max(NO_FACE, SEEN * surest)}
         fine = {i: fine_detail(photo, mesh) for i, mesh in seen.items()}
         sharp = {i for i in seen if fine[i] >= IN_FOCUS * max(fine.values())}
         return FoundFaces(photo, faces, tuple(seen[i] if i in sharp else None for i in range(len(faces))))

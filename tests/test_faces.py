@@ -85,6 +85,12 @@ def test_faces_that_cannot_be_seen_well_stay_still() -> None:
         chosen_faces(found, [], [0])
 
 
+def test_one_face_that_is_half_hidden_moves_where_there_is_no_other() -> None:
+    assert found_in([face(70, 80)]).meshes[0] is not None
+    assert found_in([face(70, 80), face(100, 90)]).meshes[0] is None
+    assert found_in([face(40, 80)]).meshes[0] is None
+
+
 def test_who_is_out_of_focus_behind_somebody_stays_still() -> None:
     """Eyes and teeth are as sharp as the photo's; in a blurred face they would be the only sharp thing."""
     sharp = astronaut()[:300, 100:350]
