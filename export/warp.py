@@ -20,10 +20,12 @@ from export.manifest import write_manifest_row
 
 PATCHES = ("eye_right", "eye_left", "mouth")
 PATCH_INPUTS = (
-    "box", "functions", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "affine", "opacity", "behind",
+    "box", "functions", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "shade_step", "affine",
+    "opacity", "behind",
 )  # fmt: skip
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
 DAMPING = 0.03  # of the least squares; 1 is the slope of a field at rest
+SHADE_STEPS = range(-4, 5)  # to each side, at which shade looks for skin
 KNOWN_MARGIN = 0.1  # of a patch's height, along which its own field is led over into the smooth one
 
 Box = Tensor | tuple[int, int, int, int]  # x0 y0 x1 y1
@@ -108,6 +110,16 @@ def shaded(source: Tensor, tint: Tensor, positions: Tensor, shading: Tensor) -> 
     return torch.cat([found[:, :3] * gain, found[:, 3:4]], 1)
 
 
+def mean_around(covered: Tensor, step: Tensor) -> Tensor:
+    """The mean of (T, 1, h, w) over 9 x 9 places around each, `step` (1,) pixels apart; beyond the border as on it."""
+    for axis in (2, 3):
+        size = covered.shape[axis]
+        at = torch.arange(size)
+        places = [(at + torch.round(k * step).long()).clamp(0, size - 1) for k in SHADE_STEPS]
+        covered = torch.stack([covered.index_select(axis, place) for place in places]).mean(0)
+    return covered
+
+
 def as_bytes(picture: Tensor) -> Tensor:
     """(T, C, h, w), 0-255 -> uint8 (T, h, w, C)."""
     return torch.round(picture.permute(0, 2, 3, 1)).clamp(0, 255).to(torch.uint8)
@@ -152,16 +164,15 @@ class LayeredWarp(nn.Module):
     def interior(self, pixels: Tensor, covered: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """What lies behind the skin, back to front: textures (K, 4, h, w) premultiplied, the first one opaque.
 
-        affine (T, K, 2, 3) takes output pixels to texture pixels; shade (K,) darkens a texture where skin is near;
-        opacity (T, K) lets a texture vanish. The last texture is the photo's own; what is drawn shows through it.
+        affine (T, K, 2, 3) takes output pixels to texture pixels; shade (K,) darkens a texture where skin is near, as
+        `mean_around` says by steps of shade_step (1,) pixels; opacity (T, K) lets a texture vanish. The last texture is
+        the photo's own; what is drawn shows through it.
 
         -> the interior (T, 4, h, w), and as much of it as is drawn: premultiplied, alpha 0-255
         """
-        textures, shade, affine, opacity = inputs
+        textures, shade, shade_step, affine, opacity = inputs
         box = outer_box(textures)
-        near = covered
-        for kernel, pad in (((9, 1), (0, 0, 4, 4)), ((1, 9), (4, 4, 0, 0))):
-            near = F.avg_pool2d(F.pad(near, pad, mode="replicate"), kernel, stride=1)
+        near = mean_around(covered, shade_step)
         colour = torch.zeros_like(covered).expand(-1, 3, -1, -1)
         drawn, through = colour, torch.ones_like(covered)
         for k in range(textures.shape[0]):
@@ -220,7 +231,7 @@ class LayeredWarp(nn.Module):
         box (4,)                 x0 y0 x1 y1 of its outer pixels' centres
         functions (ph, pw, F)    the same at its nodes;  upper, lower (T, F, 2) coefficients of its two skin layers
         skin_alpha (1, 2, h, w)  of the layers, in the photo;  feather (1, 1, h, w) 0 at the patch's border
-        textures (K, 4, h, w)    premultiplied;  shade (K,);  affine (T, K, 2, 3);  opacity (T, K)
+        textures (K, 4, h, w)    premultiplied;  shade (K,);  shade_step (1,);  affine (T, K, 2, 3);  opacity (T, K)
         patch_behind (1 or T, h, w, 3) uint8
         -> the crop's frames (T, h, w, 3) uint8, then those of each patch; last, of the mouth's, how much of each pixel
         is drawn and not photographed (T, h, w, 4) uint8: premultiplied
@@ -265,6 +276,7 @@ def example_inputs(frames: int = 2, functions: int = 9) -> dict[str, Tensor]:
         inputs[f"{name}_feather"] = torch.zeros(1, 1, height, width)
         inputs[f"{name}_textures"] = torch.zeros(TEXTURES[name], 4, height, width)
         inputs[f"{name}_shade"] = torch.zeros(TEXTURES[name])
+        inputs[f"{name}_shade_step"] = torch.ones(1)
         inputs[f"{name}_affine"] = torch.zeros(frames, TEXTURES[name], 2, 3)
         inputs[f"{name}_opacity"] = torch.ones(frames, TEXTURES[name])
         inputs[f"{name}_behind"] = torch.zeros(1, height, width, 3, dtype=torch.uint8)
@@ -286,7 +298,7 @@ def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
     shared |= {"light_maps": {0: "terms", 1: "nodes_h", 2: "nodes_w"}}
     for p in PATCHES:
         size, nodes = {2: f"{p}_h", 3: f"{p}_w"}, {0: f"{p}_nodes_h", 1: f"{p}_nodes_w", 2: "functions"}
-        shared |= {f"{p}_box": {}, f"{p}_shade": {}, f"{p}_functions": nodes}
+        shared |= {f"{p}_box": {}, f"{p}_shade": {}, f"{p}_shade_step": {}, f"{p}_functions": nodes}
         shared |= {f"{p}_{side}": {0: "frames", 1: "functions"} for side in ("upper", "lower")}
         shared |= {f"{p}_skin_alpha": size, f"{p}_feather": size, f"{p}_textures": size}
         shared |= {f"{p}_affine": {0: "frames"}, f"{p}_opacity": {0: "frames"}}

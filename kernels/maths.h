@@ -61,6 +61,12 @@ MIEN_HD float known_share(float x, float y, const float *box, int width, int hei
     return t * t * (3.0f - 2.0f * t);
 }
 
+constexpr int kShadeSteps = 4; // to each side, at which shade looks for skin
+constexpr float kShadePlaces = (2 * kShadeSteps + 1) * (2 * kShadeSteps + 1);
+
+// Pixels from where shade is, at the k-th of those steps of so many pixels.
+MIEN_HD int shade_offset(int k, float step) { return int(nearbyintf(float(k) * step)); }
+
 struct Step {
     float x, y;
 };

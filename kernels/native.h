@@ -36,7 +36,8 @@ struct MienPatch {
     const float *skin_alpha; // 2 x height x width
     const float *feather;    // height x width
     MienImages textures;
-    const float *shade;         // textures
+    const float *shade;         // textures: how much darker each one is where all around is skin
+    const float *shade_step;    // 1, pixels between the 9 x 9 places around that say whether it is
     const float *affine;        // frames x textures x 2 x 3
     const float *opacity;       // frames x textures
     const std::uint8_t *behind; // backs x height x width x 3
@@ -71,7 +72,7 @@ struct MienWarp {
 
 // What the caller compares with its own idea of all this, since a library may be older than the code that loads it:
 // a number that is raised whenever a struct changes, as its size may stay what it was, and the size of MienWarp.
-constexpr std::int32_t kMienInterface = 3;
+constexpr std::int32_t kMienInterface = 4;
 MIEN_EXPORT std::int32_t mien_interface();
 MIEN_EXPORT std::int64_t mien_warp_size();
 

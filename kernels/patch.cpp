@@ -13,8 +13,6 @@
 namespace mien {
 namespace {
 
-constexpr int kNear = 4; // shade is the mean of what covers the 9 x 9 pixels around
-
 // The places of one skin layer along a row of the patch.
 struct Layer {
     Enlarged offset;
@@ -111,17 +109,14 @@ Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, i
     return skin;
 }
 
-// The mean of `covered` over the pixels kNear above and below; beyond the border counts as on it.
-MIEN_CLONES void mean_of_rows(const std::vector<float> &covered, int height, int width, int row, float *mean) {
-    std::fill(mean, mean + width, 0.0f);
-    for (int near = row - kNear; near <= row + kNear; ++near) {
-        const float *from = &covered[std::size_t(clamp_index(near, height)) * width];
+// The sum of `covered` over the places above and below at which shade looks for skin; beyond the border counts as on it.
+MIEN_CLONES void sum_of_rows(const std::vector<float> &covered, int height, int width, int row, float step, float *sum) {
+    std::fill(sum, sum + width, 0.0f);
+    for (int k = -kShadeSteps; k <= kShadeSteps; ++k) {
+        const float *from = &covered[std::size_t(clamp_index(row + shade_offset(k, step), height)) * width];
         for (int i = 0; i < width; ++i) {
-            mean[i] += from[i];
+            sum[i] += from[i];
         }
-    }
-    for (int i = 0; i < width; ++i) {
-        mean[i] /= 2 * kNear + 1;
     }
 }
 
@@ -169,20 +164,24 @@ MIEN_CLONES void fill_row(const MienPatch &patch, Skin &skin, int frame, int row
     const float *covered = &skin.covered[at];
     const float step = (patch.box[2] - patch.box[0]) / float(width - 1);
     const float y = patch.box[1] + float(row) * (patch.box[3] - patch.box[1]) / float(height - 1);
-    bool averaged = false; // most rows are covered all along
+    int offsets[2 * kShadeSteps + 1];
+    for (int k = -kShadeSteps; k <= kShadeSteps; ++k) {
+        offsets[k + kShadeSteps] = shade_offset(k, *patch.shade_step);
+    }
+    bool added = false; // most rows are covered all along
     for (int i = 0; i < width; ++i) {
         if (covered[i] >= 1.0f) {
             continue;
         }
-        if (!averaged) {
-            mean_of_rows(skin.covered, height, width, row, near);
-            averaged = true;
+        if (!added) {
+            sum_of_rows(skin.covered, height, width, row, *patch.shade_step, near);
+            added = true;
         }
-        float mean = 0;
-        for (int j = i - kNear; j <= i + kNear; ++j) {
-            mean += near[clamp_index(j, width)];
+        float sum = 0;
+        for (const int offset : offsets) {
+            sum += near[clamp_index(i + offset, width)];
         }
-        const Interior behind = interior(patch, frame, patch.box[0] + float(i) * step, y, mean / (2 * kNear + 1));
+        const Interior behind = interior(patch, frame, patch.box[0] + float(i) * step, y, sum / kShadePlaces);
         float *colour = &skin.colours[4 * (at + i)];
         store(colour, load<f4>(colour) + (1.0f - covered[i]) * behind.colour);
         if (patch.inside != nullptr) {

@@ -8,7 +8,7 @@ using namespace mien;
 namespace {
 
 constexpr int kTileX = 32, kTileY = 8;
-constexpr int kNear = 4; // shade is the mean of what covers the 9 x 9 pixels around
+constexpr int kReach = 16; // pixels of shade to each side that a block has room for
 
 // A pixel of the patch, and where it is in the crop.
 struct Pixel {
@@ -80,12 +80,25 @@ __device__ void store_bytes(float4 pixel, std::uint8_t *out, std::ptrdiff_t inde
     }
 }
 
+// The sum of what covers the places around a pixel at which shade looks for skin; beyond the border counts as on it.
+__device__ float sum_around(const MienPatch &p, const Pixel &at, const float *covered) {
+    const float *frame = covered + std::ptrdiff_t(at.frame) * p.height * p.width;
+    float near = 0;
+    for (int i = -kShadeSteps; i <= kShadeSteps; ++i) {
+        const float *line = frame + clamp_index(at.row + shade_offset(i, *p.shade_step), p.height) * p.width;
+        for (int j = -kShadeSteps; j <= kShadeSteps; ++j) {
+            near += line[clamp_index(at.column + shade_offset(j, *p.shade_step), p.width)];
+        }
+    }
+    return near;
+}
+
 // Lays a pixel's skin over what is behind it. near: the sum of what covers the pixels around.
 __device__ void finish(const MienPatch &p, const Pixel &at, float4 drawn, float covered, float near) {
     float4 inside = {0, 0, 0, 0};
     const float open = 1 - covered;
     if (open > 0) {
-        const Interior found = interior(p, at, near / ((2 * kNear + 1) * (2 * kNear + 1)));
+        const Interior found = interior(p, at, near / kShadePlaces);
         const float4 behind = found.colour, below = found.drawn;
         drawn = {drawn.x + open * behind.x, drawn.y + open * behind.y, drawn.z + open * behind.z, drawn.w + open};
         const float shown = open * below.w;
@@ -128,46 +141,43 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
     if (!at.inside) {
         return;
     }
-    float near = 0;
-    if (covered[at.index] < 1) {
-        const float *frame = covered + std::ptrdiff_t(at.frame) * p.height * p.width;
-        for (int i = -kNear; i <= kNear; ++i) {
-            const float *line = frame + clamp_index(at.row + i, p.height) * p.width;
-            for (int j = -kNear; j <= kNear; ++j) {
-                near += line[clamp_index(at.column + j, p.width)];
-            }
-        }
-    }
+    const float near = covered[at.index] < 1 ? sum_around(p, at, covered) : 0.0f;
     finish(p, at, skin[at.index], covered[at.index], near);
 }
 
 // Fast: a block reads its neighbourhood once and adds it up along rows, then along columns; blocks of closed skin don't.
+// Faces so near that shade reaches further than a block has room for are drawn as by the naive one.
 extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
     finish_patch_fast(const MienPatch p, const float4 *skin, const float *covered) {
-    constexpr int kRows = kTileY + 2 * kNear, kColumns = kTileX + 2 * kNear;
+    constexpr int kRows = kTileY + 2 * kReach, kColumns = kTileX + 2 * kReach;
     __shared__ float around[kRows * kColumns], rows[kRows * kTileX];
     const Pixel at(p);
     const float whole = at.inside ? covered[at.index] : 1.0f;
+    const float step = *p.shade_step;
+    const int reach = shade_offset(kShadeSteps, step);
     float near = 0;
-    if (__syncthreads_or(whole < 1)) {
+    if (reach > kReach) {
+        near = whole < 1 ? sum_around(p, at, covered) : 0.0f;
+    } else if (__syncthreads_or(whole < 1)) {
+        const int columns = kTileX + 2 * reach, count = kTileY + 2 * reach;
         const int thread = threadIdx.y * kTileX + threadIdx.x;
         const float *frame = covered + std::ptrdiff_t(at.frame) * p.height * p.width;
-        for (int n = thread; n < kRows * kColumns; n += kTileX * kTileY) {
-            const int row = clamp_index(int(blockIdx.y) * kTileY - kNear + n / kColumns, p.height);
-            around[n] = frame[row * p.width + clamp_index(int(blockIdx.x) * kTileX - kNear + n % kColumns, p.width)];
+        for (int n = thread; n < count * columns; n += kTileX * kTileY) {
+            const int row = clamp_index(int(blockIdx.y) * kTileY - reach + n / columns, p.height);
+            around[n] = frame[row * p.width + clamp_index(int(blockIdx.x) * kTileX - reach + n % columns, p.width)];
         }
         __syncthreads();
-        for (int n = thread; n < kRows * kTileX; n += kTileX * kTileY) {
-            const float *first = around + n / kTileX * kColumns + n % kTileX;
+        for (int n = thread; n < count * kTileX; n += kTileX * kTileY) {
+            const float *middle = around + n / kTileX * columns + n % kTileX + reach;
             float sum = 0;
-            for (int j = 0; j <= 2 * kNear; ++j) {
-                sum += first[j];
+            for (int k = -kShadeSteps; k <= kShadeSteps; ++k) {
+                sum += middle[shade_offset(k, step)];
             }
             rows[n] = sum;
         }
         __syncthreads();
-        for (int i = 0; i <= 2 * kNear; ++i) {
-            near += rows[(threadIdx.y + i) * kTileX + threadIdx.x];
+        for (int k = -kShadeSteps; k <= kShadeSteps; ++k) {
+            near += rows[(threadIdx.y + reach + shade_offset(k, step)) * kTileX + threadIdx.x];
         }
     }
     if (at.inside) {

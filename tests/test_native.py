@@ -35,6 +35,9 @@ def _library() -> None:
     native_library()
 
 
+SHADE_STEPS = {"eye_right": 0.6, "eye_left": 2.3, "mouth": 5.0}  # pixels: small faces, large ones, the largest
+
+
 @cache
 def graph() -> Runner:
     return backend().open(bundle().path("warp.onnx"))
@@ -52,6 +55,7 @@ def noisy(frames: int = 3, strength: float = 1.5) -> Arrays:
             inputs[f"{name}_{key}"] = rng.uniform(0, 1, inputs[f"{name}_{key}"].shape)
         inputs[f"{name}_textures"][:, :3] *= 255
         inputs[f"{name}_shade"][:] = 0.3
+        inputs[f"{name}_shade_step"][:] = SHADE_STEPS[name]
         inputs[f"{name}_affine"] += rng.normal(0, 0.02, inputs[f"{name}_affine"].shape)
     return {name: array if array.dtype == np.uint8 else array.astype(np.float32) for name, array in inputs.items()}
 

@@ -80,6 +80,7 @@ def planted(frames: int = 1) -> dict[str, np.ndarray]:
             f"{name}_feather": inside,
             f"{name}_textures": np.zeros((count, 4, height, width)),
             f"{name}_shade": np.zeros(count),
+            f"{name}_shade_step": np.ones(1),
             # Textures are as large as their patch, and the graph hands over pixels of the crop.
             f"{name}_affine": identity - np.array([[0, 0, x0], [0, 0, y0]]),
             f"{name}_opacity": np.ones((frames, count)),
@@ -242,6 +243,7 @@ def test_the_file_is_the_torch_module() -> None:
         inputs[f"{name}_textures"] = rng.uniform(0, 1, inputs[f"{name}_textures"].shape).astype(np.float32)
         inputs[f"{name}_textures"][:, :3] *= 255
         inputs[f"{name}_shade"][:] = 0.3
+        inputs[f"{name}_shade_step"][:] = 1.7
         inputs[f"{name}_affine"] += rng.normal(0, 0.02, inputs[f"{name}_affine"].shape).astype(np.float32)
     inputs["folds"] = rng.uniform(0, 1, inputs["folds"].shape).astype(np.float32)
     with torch.no_grad():

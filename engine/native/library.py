@@ -11,7 +11,7 @@ from pathlib import Path
 
 log = logging.getLogger("engine")
 
-INTERFACE = 3  # kMienInterface
+INTERFACE = 4  # kMienInterface
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 PATH = Path(__file__).parent / f"libmien{SUFFIX}"
 
@@ -49,6 +49,7 @@ class Patch(ctypes.Structure):
         ("feather", ctypes.c_void_p),
         ("textures", Images),
         ("shade", ctypes.c_void_p),
+        ("shade_step", ctypes.c_void_p),
         ("affine", ctypes.c_void_p),
         ("opacity", ctypes.c_void_p),
         ("behind", ctypes.c_void_p),

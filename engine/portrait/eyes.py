@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 
 from engine.portrait import topology as top
 from engine.portrait.patches import Rectangle
+from engine.portrait.shade import unshaded
 from engine.types import Floats, Image
 
 IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
-RIM_PX = 2.0  # along the lids the photo is a mixture of eye and lashes
+LID_SHADE = 0.7  # what is behind lids is this much darker where all around is skin
+RIM_CM = (0.05, 0.18)  # along the lids the photo is a mixture of eye and lashes; from there on it is the eye itself
+RING = (1.1, 1.2)  # radii of the iris, between which the photo is a mixture of it and the white
+WHITE = 0.85  # of what white looks like in the photo's light are the whites of eyes
 
 
 @dataclass(frozen=True)
@@ -88,37 +92,41 @@ def radial_profile(image: Floats, seen: NDArray[np.bool_], radius: Floats, bins:
     return np.asarray(smooth[index], np.float32)
 
 
-def eyeball_textures(image: Image, aperture: Floats, iris: Iris, rectangle: Rectangle) -> Floats:
+def eyeball_textures(
+    image: Image, aperture: Floats, iris: Iris, light_white: Floats, px_per_cm: float, rectangle: Rectangle
+) -> Floats:
     """The white, the iris and the photo's own eye -> (3, 4, h, w) premultiplied, of the rectangle's size.
 
     The last has lashes and shadows of lids along its rim, right only while neither lids nor eye have moved.
-    image is the crop (RGB); aperture (h, w) is 1 between the lids, of the rectangle's size.
+    image is the crop (RGB); aperture (h, w) is 1 between the lids, of the rectangle's size; light_white (3,) is what
+    white looks like in the photo's light, 0-255.
     """
-    eye = image[rectangle.slices].astype(np.float32)
+    photo = image[rectangle.slices].astype(np.float32)
+    eye = unshaded(photo, aperture, LID_SHADE, px_per_cm)
     iris = refined(iris, image, aperture, rectangle)
     y, x = np.mgrid[: rectangle.height, : rectangle.width].astype(np.float32)
     distance = np.hypot(x + rectangle.x0 - iris.centre_px[0], y + rectangle.y0 - iris.centre_px[1])
     edge = max(1.0, 0.12 * iris.radius_px)
     alpha = np.clip(0.5 - (distance - iris.radius_px) / edge, 0, 1)
     opened = aperture > 0.5
-    white_seen = opened & (distance > 1.2 * iris.radius_px)
-    white = diffuse(eye, trimmed(white_seen, eye)) if white_seen.sum() >= 12 else plain_white(eye)
-    white = white + greyness(white, eye) * (plain_white(eye) - white)
-    hidden = cv2.distanceTransform((aperture < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / iris.radius_px
-    white = white * (1 - 0.3 * np.clip(hidden, 0, 1))[..., None]  # lids throw a shadow on what they hide
-    iris_seen = opened & (distance <= 0.95 * iris.radius_px)
+    white_seen = opened & (distance > RING[1] * iris.radius_px)
+    inner_cm = cv2.distanceTransform(opened.astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm
+    clear = trimmed(white_seen & (inner_cm > RIM_CM[0]), eye)
+    usual = np.broadcast_to(WHITE * light_white, eye.shape).astype(np.float32)
+    white = diffuse(eye, clear) if clear.sum() >= 12 else usual
+    white = white + greyness(white, usual) * (usual - white)
+    iris_seen = opened & (inner_cm > RIM_CM[0]) & (distance <= 0.95 * iris.radius_px)
     whole = white + alpha[..., None] * (iris_colour(eye, iris_seen, distance / iris.radius_px) - white)
-    inner = cv2.distanceTransform(opened.astype(np.uint8), cv2.DIST_L2, 5) - 1
-    clear = opened & ~white_seen | trimmed(white_seen, eye)
-    own = cv2.GaussianBlur(clear.astype(np.float32), (0, 0), 0.6)
-    own = (own * np.clip(inner / RIM_PX, 0, 1))[..., None]
-    white = np.where((alpha == 0)[..., None], white + own * (eye - white), white)
+    own = cv2.GaussianBlur((opened & ~white_seen | clear).astype(np.float32), (0, 0), max(0.6, 0.1 * iris.radius_px))
+    own = (own * np.clip((inner_cm - RIM_CM[0]) / (RIM_CM[1] - RIM_CM[0]), 0, 1))[..., None]
+    beyond = np.clip((distance / iris.radius_px - RING[0]) / (RING[1] - RING[0]), 0, 1)[..., None]
+    white = white + beyond * own * (eye - white)
     whole = whole + own * (eye - whole)
     layer = np.concatenate([whole - (1 - alpha[..., None]) * white, alpha[..., None]], 2)
     back = np.concatenate([white, np.ones_like(alpha)[..., None]], 2)
     shown = (aperture > 0).astype(np.float32)[..., None]
-    photo = np.concatenate([eye * shown, shown], 2)
-    return np.ascontiguousarray(np.stack([back, layer, photo]).transpose(0, 3, 1, 2), np.float32)
+    unmoved = np.concatenate([photo * shown, shown], 2)
+    return np.ascontiguousarray(np.stack([back, layer, unmoved]).transpose(0, 3, 1, 2), np.float32)
 
 
 def trimmed(seen: NDArray[np.bool_], eye: Floats) -> NDArray[np.bool_]:
@@ -129,17 +137,9 @@ def trimmed(seen: NDArray[np.bool_], eye: Floats) -> NDArray[np.bool_]:
     return np.asarray(seen & (brightness >= 0.75 * np.median(brightness[seen])))
 
 
-def greyness(white: Floats, eye: Floats) -> float:
-    """How far a white that was seen only in deep shade of lids must be replaced by a plain one, 0 to 1."""
-    usual = float(plain_white(eye).mean())
-    return float(np.clip((0.85 * usual - white.mean()) / (0.25 * usual), 0, 0.8))
-
-
-def plain_white(eye: Floats) -> Floats:
-    """For eyes too small or too far closed to show any white: a bright grey in the tone of the skin around."""
-    tone = eye.reshape(-1, 3).mean(0)
-    colour = 0.6 * tone.mean() + 0.4 * tone
-    return np.broadcast_to(np.minimum(235, 1.15 * colour), eye.shape).astype(np.float32)
+def greyness(white: Floats, usual: Floats) -> float:
+    """How far a white that was seen only in deep shade of lids must be replaced by the usual one, 0 to 1."""
+    return float(np.clip((0.85 * usual.mean() - white.mean()) / (0.25 * usual.mean()), 0, 0.8))
 
 
 def iris_colour(eye: Floats, seen: NDArray[np.bool_], radius: Floats) -> Floats:

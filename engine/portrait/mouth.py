@@ -34,7 +34,6 @@ GROOVE, GROOVE_CM = 0.1, 0.2  # the tongue is this much darker along its middle
 BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
 DEPTH_SHADE = 0.2  # teeth and gums are this much darker where all around is skin
 TONGUE_SHADE = 0.5  # likewise the tongue
-SHADE_PX = 9  # of the square in which the warp looks for skin
 TOOTH, LOWER_TOOTH = np.array([0.93, 0.90, 0.83]), np.array([0.97, 0.95, 0.90])  # of which the network draws hardly any
 GUM, TONGUE = np.array([0.52, 0.25, 0.24]), np.array([0.80, 0.46, 0.50])
 INSIDE_TEETH_CM, GUMS_CM = 0.15, 0.1  # of the arch of the lower teeth begins the tongue; over which gums lead to it
@@ -160,11 +159,6 @@ def tilted(shape_cm: Floats, teeth_cm: Floats, angles: Floats) -> Floats:
     sine, cosine = np.sin(angles), np.cos(angles)
     turned = np.stack([x, cosine * y - sine * z, sine * y + cosine * z], 1)
     return np.asarray(turned + [0, front[:, 1].min(), front[:, 2].min()])
-
-
-def unshaded(photo: Floats, aperture: Floats) -> Floats:
-    """The mouth's patch (h, w, 3) as it was before the warp darkens teeth near skin; aperture as below."""
-    return np.asarray(photo / (1 - DEPTH_SHADE * cv2.blur(1 - aperture, (SHADE_PX, SHADE_PX)))[..., None], np.float32)
 
 
 def mouth_textures(

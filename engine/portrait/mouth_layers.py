@@ -8,10 +8,11 @@ import numpy as np
 
 from engine.portrait import topology as top
 from engine.portrait.expression import FaceShape
-from engine.portrait.mouth import MouthInterior, mouth_textures, placed_vertices, unshaded
+from engine.portrait.mouth import DEPTH_SHADE, MouthInterior, mouth_textures, placed_vertices
 from engine.portrait.mouth_frame import MouthFrame, in_patch, in_picture, mouth_frame, picture_in_patch
 from engine.portrait.own_teeth import own_teeth
 from engine.portrait.patches import Rectangle
+from engine.portrait.shade import unshaded
 from engine.portrait.teeth_above import grown
 from engine.portrait.teeth_rows import in_rows, lowered
 from engine.portrait.toning import Toning
@@ -50,7 +51,7 @@ def mouth_layers(
     vertices_px = lowered(mesh, vertices_px, teeth, pose, to_patch, rectangle)
     frame = mouth_frame(mesh, vertices_px, to_patch, rectangle, teeth, tones.toning)
     crowns = in_patch(frame.upper[..., 0], to_patch, aperture.shape)
-    own, teeth = grown(unshaded(photo, aperture), teeth, crowns, to_patch, pose.scale_px)
+    own, teeth = grown(unshaded(photo, aperture, DEPTH_SHADE, pose.scale_px), teeth, crowns, to_patch, pose.scale_px)
     textures = mouth_textures(
         photo, aperture, own, teeth, tones.white, tones.toning, mesh, vertices_px, pose.scale_px, rectangle, jaw_px
     )

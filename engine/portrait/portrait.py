@@ -16,7 +16,7 @@ from engine.portrait.brows import rising
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.covers import cover_of
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
-from engine.portrait.eyes import IRISES, eyeball_textures, iris_of
+from engine.portrait.eyes import IRISES, LID_SHADE, eyeball_textures, iris_of
 from engine.portrait.far_side import motion_from_aside, shared_motion
 from engine.portrait.folds import fold_map, fold_regions, fold_tint
 from engine.portrait.glasses import Glasses, take_off
@@ -37,6 +37,7 @@ from engine.portrait.patches import (
     skin_alphas,
     snap_to_dark_line,
 )
+from engine.portrait.shade import STEP_CM
 from engine.portrait.skin import Skin
 from engine.portrait.toning import Toning
 from engine.portrait.white import eye_white, skin_tone, white_of_light
@@ -163,8 +164,9 @@ def build_portrait(
             textures, mouth = mouth_layers(crop_image, aperture, assets.mouth, shape, pose, jaw_px, tones, rectangle)
             shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
-            textures = eyeball_textures(crop_image, aperture, iris_of(mesh_px, IRISES[tear.name]), rectangle)
-            shade = np.zeros(3, np.float32)
+            iris = iris_of(mesh_px, IRISES[tear.name])
+            textures = eyeball_textures(crop_image, aperture, iris, tones.white, pose.scale_px, rectangle)
+            shade = np.array([LID_SHADE, LID_SHADE, 0], np.float32)
         patch_nodes = node_grid(rectangle, max(2, node_step_px(PATCH_NODE_CM[tear.name], pose.scale_px)))
         patch = {
             "functions": field.functions(patch_nodes),
@@ -173,6 +175,7 @@ def build_portrait(
             "feather": feather(rectangle, FEATHER_CM * pose.scale_px, crop.width, crop.height)[None, None],
             "textures": textures,
             "shade": shade,
+            "shade_step": np.array([STEP_CM * pose.scale_px], np.float32),
         }
         constants |= {f"{tear.name}_{key}": value for key, value in patch.items()}
     behind, alpha = hide(), matte[..., None]

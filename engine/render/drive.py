@@ -20,7 +20,7 @@ TONGUE_PER_JAW, TONGUE_DOWN_CM = 0.72, np.array([0, 0.52, 0], np.float32)
 WIDE_CM, LIGHT_BEHIND_TEETH = 1.6, 0.3  # how far the jaw goes down until all light gets in, and what gets in before
 EYEBALL_RADIUS_CM = 1.2
 OWN_MOUTH_CM = 0.12  # once lips have moved this far, only the teeth are left of what the photo shows between them
-OWN_EYE_PX = 1.5  # once lids or iris have moved this far, the completed eye has replaced the photo's own
+OWN_EYE_CM = 0.09  # once lids or iris have moved this far, the completed eye has replaced the photo's own
 LIPS = (*top.UPPER_LIP_INNER, *top.LOWER_LIP_INNER)
 EYES = (
     ("eye_right", top.EYE_ENDS_RIGHT, (*top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT)),
@@ -100,7 +100,7 @@ def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floa
     lids_px = np.linalg.norm(expression_cm[:, list(lids)] @ points.cm_to_px.T, axis=2).max(1)
     moved = lids_px + np.linalg.norm(looked, axis=1)
     ones = np.ones_like(moved)
-    opacity = np.stack([ones, ones, np.clip(1 - moved / OWN_EYE_PX, 0, 1)], 1)
+    opacity = np.stack([ones, ones, np.clip(1 - moved / (OWN_EYE_CM * points.px_per_cm), 0, 1)], 1)
     return {f"{name}_affine": np.stack([white, iris, white], 1), f"{name}_opacity": opacity.astype(np.float32)}
 
 
