@@ -67,6 +67,12 @@ def test_nothing_else_is(ring: tuple[int, int] | None, busy: float) -> None:
     np.testing.assert_array_equal(with_earrings(scene(ring, busy), matte(), NOBODY_ELSE, mesh(), PX_PER_CM), matte())
 
 
+def test_a_line_of_the_background_that_begins_at_the_lobe_is_not() -> None:
+    horizon = scene(None)
+    cv2.line(horizon, LOBE, (SIZE, LOBE[1] + 40), (60, 40, 30), 3, cv2.LINE_AA)
+    np.testing.assert_array_equal(with_earrings(horizon, matte(), NOBODY_ELSE, mesh(), PX_PER_CM), matte())
+
+
 def test_what_another_person_wears_is_not() -> None:
     others = np.zeros_like(NOBODY_ELSE)
     np.testing.assert_array_equal(with_earrings(scene(), matte(), others, mesh(), PX_PER_CM), matte())

@@ -41,7 +41,10 @@ def with_earrings(image: Image, matte: Floats, background: Floats, mesh_px: Floa
 
 
 def hanging(image: Image, person: NDArray[np.bool_], lobe: Floats, px_per_cm: float) -> NDArray[np.bool_]:
-    """Thin things (h, w) in the background that hang together with a person near the lobe (2,)."""
+    """Thin things (h, w) in the background that hang together with a person near the lobe (2,).
+
+    What reaches the picture's border doesn't end where an earring would: it is the background's own.
+    """
     near = cv2.dilate(person.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     nothing = np.zeros_like(near)
     if near.all() or not near.any():
@@ -55,7 +58,8 @@ def hanging(image: Image, person: NDArray[np.bool_], lobe: Floats, px_per_cm: fl
     _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(lines.astype(np.uint8), gap), connectivity=8)
     touching = cv2.dilate(near.astype(np.uint8), gap) > 0
     kept = nothing
-    for label in np.unique(labels[touching & lines]):
+    border = np.concatenate([labels[[0, -1]].ravel(), labels[:, [0, -1]].ravel()])
+    for label in np.setdiff1d(labels[touching & lines], border):
         ring = lines & (labels == label)
         y, x = np.nonzero(ring)
         from_lobe = np.hypot(x - lobe[0], y - lobe[1]).min()
