@@ -6,7 +6,8 @@ seen in the photo those of a mesh; and all of the photo's own pixels between par
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from engine.portrait.own_teeth import OwnTeeth, continued, continued_below, tone
 from engine.portrait.patches import Rectangle
 from engine.portrait.toning import Toning
+from engine.portrait.triangles import normals, rasterise, rounder
 from engine.types import Floats, HeadPose
 
-SUPERSAMPLING = 3
 TOOTH_HEIGHT_CM = 1.0
 FRONT_TEETH_CM = 0.4  # to each side
 BEHIND_TONGUE_CM = 2.4  # behind the nearest teeth: what is left of lower ones if a head looks aside
@@ -31,7 +32,7 @@ TONGUE_SOFT_CM = 0.15
 FADING_CM, LOWER_FADING_CM, TONGUE_FADING_CM = 1.5, 0.9, 4.0  # behind the front teeth, in which half the light is lost
 BETWEEN_TEETH, BETWEEN_TEETH_CM = 0.4, 0.12  # lower teeth are this much darker where they touch
 GROOVE, GROOVE_CM = 0.1, 0.2  # the tongue is this much darker along its middle
-BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red
+BLUSH = np.array([1.0, 1.5, 1.6])  # light that comes back from deep in a mouth is red; half as much on tongue and teeth
 DEPTH_SHADE = 0.2  # teeth and gums are this much darker where all around is skin
 TONGUE_SHADE = 0.5  # likewise the tongue
 TOOTH, LOWER_TOOTH = np.array([0.93, 0.90, 0.83]), np.array([0.97, 0.95, 0.90])  # of which the network draws hardly any
@@ -65,15 +66,19 @@ class MouthInterior:
                 arrays["lip_line_cm"],
             )
 
-
-def normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
-    """Unit normals at the vertices, mean of the triangles' around them -> (V, 3)."""
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    face = np.cross(b - a, c - a)
-    summed = np.zeros_like(vertices)
-    for i in range(3):
-        np.add.at(summed, triangles[:, i], face)
-    return np.asarray(summed / (np.linalg.norm(summed, axis=1, keepdims=True) + 1e-9), np.float32)
+    @cached_property
+    def finer(self) -> MouthInterior:
+        """The same with four triangles for each, for faces so large that corners would show."""
+        vertices_cm, triangles, ends = rounder(self.vertices_cm, self.triangles)
+        to_next_tooth_cm = self.to_next_tooth_cm[ends].mean(1)
+        return replace(
+            self,
+            vertices_cm=vertices_cm,
+            triangles=triangles,
+            is_tooth=np.concatenate([self.is_tooth, self.is_tooth[ends].all(1)]),
+            is_lower=np.concatenate([self.is_lower, self.is_lower[ends].all(1)]),
+            to_next_tooth_cm=np.concatenate([self.to_next_tooth_cm, to_next_tooth_cm]),
+        )
 
 
 def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats:
@@ -97,7 +102,7 @@ def shaded(mesh: MouthInterior, vertices_px: Floats, px_per_cm: float) -> Floats
     groove = GROOVE * np.exp(-((mesh.vertices_cm[:, 0] / GROOVE_CM) ** 2))
     touching = np.clip(1 - mesh.to_next_tooth_cm / BETWEEN_TEETH_CM, 0, 1)
     reach *= 1 - groove * tongue - BETWEEN_TEETH * touching * lower_tooth
-    blush = 1 + (BLUSH - 1) * (1 - 0.5 * tongue[:, None])
+    blush = 1 + (BLUSH - 1) * (1 - 0.5 * np.maximum(tongue, mesh.is_tooth)[:, None])
     tooth = np.where(mesh.is_lower[:, None], LOWER_TOOTH, TOOTH)
     albedo = np.where(mesh.is_tooth[:, None], tooth, GUM + tongue[:, None] * (TONGUE - GUM))
     bright = (0.72 + 0.33 * diffuse)[:, None] * albedo + np.where(mesh.is_tooth, 0.10, 0.05)[:, None] * gloss[:, None]
@@ -113,19 +118,6 @@ def tongue_share(mesh: MouthInterior) -> Floats:
     beside = (arch.domain[1] - across) / GUMS_CM
     inside = np.minimum((inside_cm - INSIDE_TEETH_CM) / GUMS_CM, beside)
     return np.asarray(np.where(mesh.is_lower & ~mesh.is_tooth, np.clip(inside, 0, 1), 0), np.float32)
-
-
-def rasterise(vertices_px: Floats, colours: Floats, triangles: NDArray[np.int64], rectangle: Rectangle) -> Floats:
-    """Paints triangles from back to front -> premultiplied (h, w, 4), colours as given."""
-    k = SUPERSAMPLING
-    corners = (vertices_px[triangles][..., :2] - [rectangle.x0, rectangle.y0] + 0.5) * k - 0.5
-    order = np.argsort(-vertices_px[triangles][..., 2].mean(1))
-    points = np.round(corners[order] * 16).astype(np.int32)
-    colour = colours[triangles[order]].mean(1).tolist()
-    canvas = np.zeros((rectangle.height * k, rectangle.width * k, 4), np.float32)
-    for three, (red, green, blue) in zip(points, colour, strict=True):
-        cv2.fillConvexPoly(canvas, three, (red, green, blue, 1.0), lineType=cv2.LINE_8, shift=4)
-    return np.asarray(cv2.resize(canvas, (rectangle.width, rectangle.height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def softened(layer: Floats, softness_px: float) -> Floats:
@@ -191,8 +183,9 @@ def mouth_textures(
     at = np.clip(np.rint(vertices_px[:, 0] - rectangle.x0).astype(int), 0, rectangle.width - 1)
     seen = np.maximum(lit, behind[0, at, :3])  # what fades into the dark doesn't stand out from it
     colours, behind[..., :3] = toning.applied(seen), toning.applied(behind[..., :3])
-    upper_teeth = upper[mesh.is_tooth[upper].all(1)]
-    colours[mesh.is_tooth] *= tone(own, teeth, rasterise(vertices_px, colours, upper_teeth, rectangle))
+    if teeth.kept.any():
+        upper_teeth = upper[mesh.is_tooth[upper].all(1)]
+        colours[mesh.is_tooth] *= tone(own, teeth, rasterise(vertices_px, colours, upper_teeth, rectangle))
     tongue = rasterise(vertices_px, colours, mesh.triangles[is_tongue], rectangle)
     tongue = softened(tongue, TONGUE_SOFT_CM * px_per_cm)
     layers = [

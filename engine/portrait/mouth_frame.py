@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from engine.portrait.mouth import MouthInterior, behind_teeth, rasterise
+from engine.portrait.mouth import MouthInterior, behind_teeth
 from engine.portrait.own_teeth import OwnTeeth
 from engine.portrait.patches import Rectangle
 from engine.portrait.toning import Toning
+from engine.portrait.triangles import rasterise
 from engine.types import Floats, HeadPose
 
 PX_PER_CM = 18.0

@@ -18,6 +18,8 @@ from engine.portrait.teeth_rows import in_rows, lowered
 from engine.portrait.toning import Toning
 from engine.types import Floats, HeadPose, Image
 
+FINER_FROM = 28.0  # pixels a centimetre
+
 
 @dataclass(frozen=True)
 class Tones:
@@ -43,6 +45,7 @@ def mouth_layers(
     image, of the crop; aperture (h, w) is 1 where it shows the inside of the mouth, in the rectangle; jaw_px (2,) is
     how far the photo's jaw is open.
     """
+    mesh = mesh.finer if pose.scale_px > FINER_FROM else mesh
     photo = image[rectangle.slices].astype(np.float32)
     lips_px = (pose.origin_px + pose.scale_px * pose.rotation @ lip_line_cm(shape)).astype(np.float32)
     to_patch = picture_in_patch(lips_px, pose, rectangle)

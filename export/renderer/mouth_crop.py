@@ -10,10 +10,11 @@ import numpy as np
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import FaceShape, face_shape
-from engine.portrait.mouth import DARK, behind_teeth, placed_vertices, rasterise, shaded
+from engine.portrait.mouth import DARK, behind_teeth, placed_vertices, shaded
 from engine.portrait.mouth_layers import lip_line_cm, mouth_width_cm
 from engine.portrait.patches import TEARS, Rectangle, contour, skin_alphas
 from engine.portrait.portrait import CHIN, CLOSED_LIPS_CM, EDGE_SOFTNESS_CM, JAW_PER_CHIN, FaceAssets
+from engine.portrait.triangles import rasterise
 from engine.portrait.white import eye_white, skin_tone, white_of_light
 from engine.types import FaceMesh, Floats, HeadPose, Image
 from export.renderer.frame import LIP_LINE_Y, MARGIN_PX, PX_PER_CM, STORED_HEIGHT, STORED_WIDTH
