@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.types import Floats, Image
 
-BESIDE_PX = 1  # from the edge, where the matte is 0 and the photo may still mix person and background
+BESIDE_CM = 0.06  # from where the matte is 0 the photo may still mix person and background, or cameras have sharpened
 SOLID = 0.95  # of the matte: from there on the edge is inside of the person
 GOES_ON_CM = 0.5  # inside of the edge, and less and less far from what is beside
 SMOOTH_CM = 0.08  # of what goes on
@@ -33,7 +33,7 @@ def going_on(photo: Image, behind: Image, matte: Floats, hair: Floats, px_per_cm
     A person's colours at the edge are what of the photo the background doesn't explain. What was filled in there is of
     other colours soon, and the difference would travel with the person as a halo.
     """
-    edge = np.ones((2 * BESIDE_PX + 1,) * 2, np.uint8)
+    edge = np.ones((2 * max(1, round(BESIDE_CM * px_per_cm)) + 1,) * 2, np.uint8)
     hidden = cv2.dilate((matte > 0.01).astype(np.uint8), edge) > 0
     if hidden.all():
         return behind
