@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from engine.portrait import topology as top
 from engine.portrait.patches import Rectangle
 from engine.portrait.shade import unshaded
+from engine.portrait.shut_eyes import unseen_iris
 from engine.types import Floats, Image
 
 IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
 LID_SHADE = 0.7  # what is behind lids is this much darker where all around is skin
 RIM_CM = (0.05, 0.18)  # along the lids the photo is a mixture of eye and lashes; from there on it is the eye itself
 RING = (1.1, 1.2)  # radii of the iris, between which the photo is a mixture of it and the white
+SEEN = (0.05, 0.2)  # of an iris: from the latter on it is believed, up to the former it may as well be lashes
 WHITE = 0.85  # of what white looks like in the photo's light are the whites of eyes
 
 
@@ -103,22 +105,27 @@ def eyeball_textures(
     """
     photo = image[rectangle.slices].astype(np.float32)
     eye = unshaded(photo, aperture, LID_SHADE, px_per_cm)
-    iris = refined(iris, image, aperture, rectangle)
+    opened = aperture > 0.5
+    iris = refined(iris, image, aperture, rectangle) if opened.any() else iris
     y, x = np.mgrid[: rectangle.height, : rectangle.width].astype(np.float32)
-    distance = np.hypot(x + rectangle.x0 - iris.centre_px[0], y + rectangle.y0 - iris.centre_px[1])
+    away = np.stack([x + rectangle.x0, y + rectangle.y0], 2) - iris.centre_px
+    distance = np.hypot(away[..., 0], away[..., 1])
     edge = max(1.0, 0.12 * iris.radius_px)
     alpha = np.clip(0.5 - (distance - iris.radius_px) / edge, 0, 1)
-    opened = aperture > 0.5
     white_seen = opened & (distance > RING[1] * iris.radius_px)
     inner_cm = cv2.distanceTransform(opened.astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm
     clear = trimmed(white_seen & (inner_cm > RIM_CM[0]), eye)
     usual = np.broadcast_to(WHITE * light_white, eye.shape).astype(np.float32)
     white = diffuse(eye, clear) if clear.sum() >= 12 else usual
-    white = white + greyness(white, usual) * (usual - white)
     iris_seen = opened & (inner_cm > RIM_CM[0]) & (distance <= 0.95 * iris.radius_px)
-    whole = white + alpha[..., None] * (iris_colour(eye, iris_seen, distance / iris.radius_px) - white)
+    known = np.clip((iris_seen.sum() / (np.pi * iris.radius_px**2) - SEEN[0]) / (SEEN[1] - SEEN[0]), 0, 1)
+    white = white + (1 - known * (1 - greyness(white, usual))) * (usual - white)
+    colour = unseen_iris(away / iris.radius_px, light_white)
+    if known > 0:
+        colour += known * (radial_profile(eye, iris_seen, distance / iris.radius_px, bins=24) - colour)
+    whole = white + alpha[..., None] * (colour - white)
     own = cv2.GaussianBlur((opened & ~white_seen | clear).astype(np.float32), (0, 0), max(0.6, 0.1 * iris.radius_px))
-    own = (own * np.clip((inner_cm - RIM_CM[0]) / (RIM_CM[1] - RIM_CM[0]), 0, 1))[..., None]
+    own = (known * own * np.clip((inner_cm - RIM_CM[0]) / (RIM_CM[1] - RIM_CM[0]), 0, 1))[..., None]
     beyond = np.clip((distance / iris.radius_px - RING[0]) / (RING[1] - RING[0]), 0, 1)[..., None]
     white = white + beyond * own * (eye - white)
     whole = whole + own * (eye - whole)
@@ -140,11 +147,3 @@ def trimmed(seen: NDArray[np.bool_], eye: Floats) -> NDArray[np.bool_]:
 def greyness(white: Floats, usual: Floats) -> float:
     """How far a white that was seen only in deep shade of lids must be replaced by the usual one, 0 to 1."""
     return float(np.clip((0.85 * usual.mean() - white.mean()) / (0.25 * usual.mean()), 0, 0.8))
-
-
-def iris_colour(eye: Floats, seen: NDArray[np.bool_], radius: Floats) -> Floats:
-    """The iris as a disc of its mean colour at each radius, for the parts that lids hide."""
-    if seen.sum() < 4:
-        dark = 0.25 * eye.reshape(-1, 3).mean(0)
-        return np.broadcast_to(dark, eye.shape).astype(np.float32)
-    return radial_profile(eye, seen, radius, bins=24)

@@ -16,7 +16,7 @@ from engine.portrait.brows import rising
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.covers import cover_of
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
-from engine.portrait.eyes import IRISES, LID_SHADE, eyeball_textures, iris_of
+from engine.portrait.eyes import IRISES, LID_SHADE, Iris, eyeball_textures, iris_of
 from engine.portrait.far_side import motion_from_aside, shared_motion
 from engine.portrait.folds import fold_map, fold_regions, fold_tint
 from engine.portrait.glasses import Glasses, take_off
@@ -38,6 +38,7 @@ from engine.portrait.patches import (
     snap_to_dark_line,
 )
 from engine.portrait.shade import STEP_CM
+from engine.portrait.shut_eyes import hidden_iris_px, lids_are_shut, with_shut_lids
 from engine.portrait.skin import Skin
 from engine.portrait.toning import Toning
 from engine.portrait.white import eye_white, skin_tone, white_of_light
@@ -47,7 +48,7 @@ BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth"
 COARSER_BELOW = 18.0  # pixels a centimetre
 FEATHER_CM = 1.0
 CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
-LIP_SEARCH_CM = 0.22
+LIP_SEARCH_CM, LASH_SEARCH_CM = 0.22, 0.2
 EDGE_SOFTNESS_CM = 0.045
 CHIN = 152
 # Lower teeth are farther from the jaw's joint than the mesh's chin, and nearer to its height: they go back half as far.
@@ -138,7 +139,8 @@ def build_portrait(
     moves = rising(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
     moves *= motion_from_aside(face_cm, pose.rotation)[:, None]
     basis = replace(assets.basis, displacements_cm=moves)
-    shape = face_shape(face_cm, mesh.blendshapes, basis, assets.skin, pose.rotation, together, cover.free)
+    readings = with_shut_lids(mesh.blendshapes, mesh_px)
+    shape = face_shape(face_cm, readings, basis, assets.skin, pose.rotation, together, cover.free)
     folds = cover.beside(fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height))
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, node_step_px(BASE_NODE_CM, pose.scale_px)))
     field = Interpolation(points.positions_px, list(LAYERS.values()))
@@ -165,6 +167,8 @@ def build_portrait(
             shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             iris = iris_of(mesh_px, IRISES[tear.name])
+            if not aperture.any():
+                iris = Iris(*hidden_iris_px(mesh_px[list(tear.ends), :2], pose.scale_px))
             textures = eyeball_textures(crop_image, aperture, iris, tones.white, pose.scale_px, rectangle)
             shade = np.array([LID_SHADE, LID_SHADE, 0], np.float32)
         patch_nodes = node_grid(rectangle, max(2, node_step_px(PATCH_NODE_CM[tear.name], pose.scale_px)))
@@ -210,7 +214,9 @@ def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rec
     upper, lower = contour(mesh_px, tear.ends, tear.upper), contour(mesh_px, tear.ends, tear.lower)
     softness = max(1.0, EDGE_SOFTNESS_CM * px_per_cm)
     bow = np.sin(np.linspace(0, np.pi, len(upper), dtype=np.float32))[:, None]
-    if tear.name != "mouth":
+    if tear.name != "mouth" and lids_are_shut(upper, lower):
+        upper = lower = snap_to_dark_line(image, (upper + lower) / 2, LASH_SEARCH_CM * px_per_cm)
+    elif tear.name != "mouth":
         upper = upper + bow * [0, LASH_CM * px_per_cm]
     elif float(np.linalg.norm(lower - upper, axis=1).max()) < CLOSED_LIPS_CM * px_per_cm:
         upper = lower = snap_to_dark_line(image, (upper + lower) / 2, LIP_SEARCH_CM * px_per_cm)
