@@ -13,8 +13,8 @@ constexpr int kInputs = 8;     // of the network: colours, how much inside shows
 constexpr int kOutputs = 4;    // colours and alpha
 constexpr int kThreads = 256;  // of a block of tone_mouths
 constexpr int kSums = 6;       // colours of teeth as seen and as drawn
-constexpr int kNear = 5;       // pixels around one that say whether teeth or gums are near
-constexpr float kInTheDark = 0.4f, kLowerTeeth = 0.15f;                    // IN_THE_DARK and LOWER_TEETH of mouth.py
+constexpr int kEdge = 2;       // pixels to each side over which teeth and gums go over into the dark
+constexpr float kLowerTeeth = 0.15f;                                       // LOWER_TEETH of mouth.py
 constexpr float kDarkest = 0.1f, kBrightest = 1.2f, kUsuallyDarkest = 0.6f; // TONES and USUAL_TONES
 
 } // namespace
@@ -97,17 +97,17 @@ __device__ float limited(float value, float low, float high) {
 __device__ float trust_at(const Mouths &m, const float *crop, int x, int y) {
     const int pixels = m.window_height * m.window_width;
     float near = 0;
-    for (int j = -kNear; j <= kNear; ++j) {
-        for (int i = -kNear; i <= kNear; ++i) {
+    for (int j = -kEdge; j <= kEdge; ++j) {
+        for (int i = -kEdge; i <= kEdge; ++i) {
             const int at = mirrored(y + j, m.window_height) * m.window_width + mirrored(x + i, m.window_width);
-            for (int part = 4; part < kInputs; ++part) {
+            for (int part = 4; part < kInputs - 1; ++part) { // all but lower gums and tongue
                 near += crop[part * pixels + at];
             }
         }
     }
-    near /= float((2 * kNear + 1) * (2 * kNear + 1));
+    near /= float((2 * kEdge + 1) * (2 * kEdge + 1));
     const float lower_teeth = crop[6 * pixels + y * m.window_width + x];
-    return smaller(kInTheDark + near, 1.0f) * (1 - (1 - kLowerTeeth) * lower_teeth);
+    return smaller(near, 1.0f) * (1 - (1 - kLowerTeeth) * lower_teeth);
 }
 
 // Colours in the photo's tone, as Toning.applied.

@@ -21,8 +21,7 @@ STYLE_SIZE = 8
 STYLE_SPREAD = 0.5  # people differ by 1
 MARGIN_PX = 8  # what the network sees around the inside, at least
 STEP_PX = 8  # the sides of its windows are multiples of it: it halves them three times
-NEAR_TEETH_PX = 5
-IN_THE_DARK = 0.4  # of the result, where no teeth or gums are near: of few photos has it learnt what is there
+EDGE_PX = 5  # over which what the network draws of teeth and gums goes over into the drawn dark and tongue
 LOWER_TEETH = 0.15  # of the result on them: smiles hardly show them, so it has learnt to paint them over
 TONES = (0.1, 1.2)  # of teeth: photos may be dark
 USUAL_TONES = (0.6, 1.2)  # within them drawn teeth go half of the way to the photo's light, beyond all of it
@@ -135,10 +134,13 @@ class MouthPainter:
 
 
 def trust(parts: Floats) -> Floats:
-    """How much of what the network draws counts, by what is there, as in `parts_of` (h, w, 4) -> (h, w)."""
-    teeth, gums, lower_teeth, tongue = cv2.split(parts)
-    near = cv2.blur(teeth + gums + lower_teeth + tongue, (NEAR_TEETH_PX, NEAR_TEETH_PX))
-    return np.asarray(np.minimum(IN_THE_DARK + near, 1) * (1 - (1 - LOWER_TEETH) * lower_teeth), np.float32)
+    """How much of what the network draws counts, by what is there, as in `parts_of` (h, w, 4) -> (h, w).
+
+    Nothing does in the dark and on the tongue, of which it has seen few: it laid a mist over them.
+    """
+    teeth, gums, lower_teeth, _ = cv2.split(parts)
+    near = cv2.blur(teeth + gums + lower_teeth, (EDGE_PX, EDGE_PX))
+    return np.asarray(np.minimum(near, 1) * (1 - (1 - LOWER_TEETH) * lower_teeth), np.float32)
 
 
 def tone_of_teeth(crop: Floats, drawn: Floats) -> Floats:
