@@ -6,21 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
+from engine.portrait.expression import BLINKS
 from engine.portrait.eyes import LID_SHADE, Iris, eyeball_textures
 from engine.portrait.patches import Rectangle
+from engine.portrait.portrait import FaceAssets
 from engine.portrait.shade import STEP_CM, skin_around, unshaded
-from engine.portrait.shut_eyes import (
-    BLINKS,
-    SHUT_READING,
-    hidden_iris_px,
-    lids_are_shut,
-    unseen_iris,
-    with_shut_lids,
-)
+from engine.portrait.shut_eyes import OPEN_CM, hidden_iris_px, lids_are_shut, opening_cm, unseen_iris
 from engine.types import Floats, Image
 from kernels.reference import interior
-from tests.perception import astronaut_mesh
+from tests.perception import bundle
 
 PX_PER_CM = 16.0
 WIDTH_CM, HEIGHT_CM = 6.0, 5.0
@@ -118,15 +114,16 @@ def test_only_the_mesh_s_slit_is_a_shut_eye() -> None:
     assert not lids_are_shut(*lids(0.2))
 
 
-def test_shut_eyes_are_read_as_a_blink() -> None:
-    mesh = astronaut_mesh()
-    readings = mesh.blendshapes
-    np.testing.assert_array_equal(with_shut_lids(readings, mesh.points_px), readings)
-    shut = mesh.points_px.copy()
-    shut[list(top.UPPER_LID_LEFT)] = shut[list(top.LOWER_LID_LEFT)]
-    found = with_shut_lids(readings, shut)
-    assert found[BLINKS["eye_left"]] == pytest.approx(SHUT_READING)
-    np.testing.assert_array_equal(np.delete(found, BLINKS["eye_left"]), np.delete(readings, BLINKS["eye_left"]))
+def test_shut_eyes_open_with_the_expression_and_open_ones_stay() -> None:
+    rest = CanonicalFace.load(bundle()).points_cm
+    blinks = FaceAssets.load(bundle()).basis.displacements_cm[list(BLINKS)]
+    assert not opening_cm(rest, blinks).any()
+    shut = rest.copy()
+    shut[list(top.UPPER_LID_LEFT)] = rest[list(top.LOWER_LID_LEFT)]
+    opened = shut + opening_cm(shut, blinks)
+    apart = np.linalg.norm(opened[list(top.LOWER_LID_LEFT)] - opened[list(top.UPPER_LID_LEFT)], axis=1).mean()
+    assert apart == pytest.approx(OPEN_CM, rel=0.05)
+    np.testing.assert_allclose(opened[list(top.UPPER_LID_RIGHT)], rest[list(top.UPPER_LID_RIGHT)], atol=0.02)
 
 
 def test_an_eye_that_was_shut_opens_onto_an_iris() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
+from engine.portrait.shut_eyes import opening_cm
 from engine.portrait.skin import Skin
 from engine.products import product
 from engine.types import Floats
@@ -228,6 +229,7 @@ def face_shape(
     opposite = -np.tensordot(own, basis.displacements_cm, 1)
     opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
     release = opposite + closing_lips_cm(points_cm + opposite)
+    release += opening_cm(points_cm, basis.displacements_cm[list(BLINKS)])
     moves = basis.displacements_cm
     if together is not None:
         release = together @ release

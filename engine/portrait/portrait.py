@@ -38,7 +38,7 @@ from engine.portrait.patches import (
     snap_to_dark_line,
 )
 from engine.portrait.shade import STEP_CM
-from engine.portrait.shut_eyes import hidden_iris_px, lids_are_shut, with_shut_lids
+from engine.portrait.shut_eyes import hidden_iris_px, lids_are_shut
 from engine.portrait.skin import Skin
 from engine.portrait.toning import Toning
 from engine.portrait.white import eye_white, skin_tone, white_of_light
@@ -139,8 +139,7 @@ def build_portrait(
     moves = rising(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
     moves *= motion_from_aside(face_cm, pose.rotation)[:, None]
     basis = replace(assets.basis, displacements_cm=moves)
-    readings = with_shut_lids(mesh.blendshapes, mesh_px)
-    shape = face_shape(face_cm, readings, basis, assets.skin, pose.rotation, together, cover.free)
+    shape = face_shape(face_cm, mesh.blendshapes, basis, assets.skin, pose.rotation, together, cover.free)
     folds = cover.beside(fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height))
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, node_step_px(BASE_NODE_CM, pose.scale_px)))
     field = Interpolation(points.positions_px, list(LAYERS.values()))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.mesh_layout import BLENDSHAPES
 from engine.portrait.patches import TEARS, contour
 from engine.types import Floats
 
 SHUT = 0.155  # of an eye's width: nearer than this the mesh has only the lids of shut eyes, since it leaves a slit
 IRIS_CM, ABOVE_CORNERS_CM = 0.59, 0.1  # the radius of people's irises, and where their middles are
-BLINKS = {"eye_right": BLENDSHAPES.index("eyeBlinkRight"), "eye_left": BLENDSHAPES.index("eyeBlinkLeft")}
-SHUT_READING = 0.9  # the network reads 0.4 to 0.7 in shut eyes
+EYES = [tear for tear in TEARS if tear.name.startswith("eye")]
+OPEN_CM = 0.68  # between lids in the mean, of which the middle has a third more
 PUPIL, RIM = 0.34, 0.8  # in radii; the iris gets darker from there on
 BROWN, EDGE_SHARE = np.array([0.34, 0.21, 0.13]), 0.35  # of white: most people's irises, and how dark they are outside
 CATCHLIGHT, CATCHLIGHT_RADIUS = np.array([-0.2, -0.36]), 0.16
@@ -22,13 +21,15 @@ def lids_are_shut(upper: Floats, lower: Floats) -> bool:
     return bool(np.linalg.norm(lower - upper, axis=1).max() < SHUT * np.linalg.norm(upper[-1] - upper[0]))
 
 
-def with_shut_lids(readings: Floats, mesh_px: Floats) -> Floats:
-    """What is read of the photo's expression (52,), with blinks of eyes that are shut in the mesh (478, 3)."""
-    found = readings.copy()
-    for tear in TEARS:
-        upper, lower = (contour(mesh_px, tear.ends, between) for between in (tear.upper, tear.lower))
-        if tear.name in BLINKS and lids_are_shut(upper, lower):
-            found[BLINKS[tear.name]] = max(found[BLINKS[tear.name]], SHUT_READING)
+def opening_cm(points_cm: Floats, blinks_cm: Floats) -> Floats:
+    """What opens lids (468, 3) that are shut: blinks (2, 468, 3) of the right and the left eye, undone; else 0."""
+    found = np.zeros_like(points_cm)
+    for tear, blink in zip(EYES, blinks_cm, strict=True):
+        upper, lower = (contour(points_cm, tear.ends, between) for between in (tear.upper, tear.lower))
+        if lids_are_shut(upper, lower):
+            apart = np.linalg.norm(points_cm[list(tear.lower)] - points_cm[list(tear.upper)], axis=1).mean()
+            closing = np.linalg.norm(blink[list(tear.lower)] - blink[list(tear.upper)], axis=1).mean()
+            found -= (OPEN_CM - apart) / closing * blink
     return found
 
 
