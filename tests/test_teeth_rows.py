@@ -6,10 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.portrait import mouth_layers
+from engine.portrait import topology as top
 from engine.portrait.mouth_frame import HEIGHT, LIP_LINE_Y, PX_PER_CM, WIDTH
+from engine.portrait.mouth_layers import MOST_LOWER_CM, edge_below_lip_line_cm
 from engine.portrait.own_teeth import OwnTeeth, continued_below, own_teeth
 from engine.portrait.teeth_rows import in_rows
 from engine.types import Floats
+from tests.clips import one
 
 SIDE = 220  # of the mouth's patch
 SKIN, TOOTH, DARK = np.float32([170, 120, 100]), (220, 210, 190), (30, 15, 12)
@@ -101,3 +105,33 @@ def test_lower_teeth_are_put_where_the_closed_jaw_has_them_and_none_is_drawn_abo
     assert at(layer[..., 0], to_patch, BOTTOM + 2 - 12) == 90
     assert at(layer[..., 3], to_patch, EDGE + 2 - 12) == 0
     np.testing.assert_array_equal(continued_below(photo, teeth, drawn, np.array([0.0, 12.0])), drawn)
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 20.0])
+def test_the_upper_edge_is_measured_from_where_lips_meet(turn_deg: float) -> None:
+    to_patch = placed(turn_deg)
+    photo, aperture, teeth = mouth(LOWER_TEETH, to_patch)
+    found = edge_below_lip_line_cm(in_rows(teeth, photo, aperture, to_patch), to_patch)
+    assert found == pytest.approx((EDGE - LIP_LINE_Y) / PX_PER_CM, abs=0.08)
+    assert edge_below_lip_line_cm(no_teeth(), to_patch) == 0
+
+
+def no_teeth() -> OwnTeeth:
+    nowhere, everywhere = np.zeros((SIDE, SIDE), np.float32), np.ones((SIDE, SIDE), np.float32)
+    return OwnTeeth(nowhere, everywhere, nowhere, everywhere)
+
+
+@pytest.mark.parametrize(("edge_cm", "lower_cm"), [(0.1, 0.0), (0.6, 0.35), (2.0, MOST_LOWER_CM)])
+def test_lips_of_a_laugh_meet_over_the_ends_of_its_teeth(
+    edge_cm: float, lower_cm: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lips that met higher would leave gums, not teeth, to be shown when the upper one rises."""
+    monkeypatch.setattr(mouth_layers, "edge_below_lip_line_cm", lambda teeth, to_patch: edge_cm)
+    portrait = one().scene.portraits[0]
+    patch = portrait.patches["mouth"]
+    aperture, pose = np.zeros((patch.height, patch.width), np.float32), one().meshes[0].pose
+    _, shape = mouth_layers.shown_teeth(portrait.behind, aperture, portrait.shape, pose, SKIN, patch)
+    moved = shape.release_cm - portrait.shape.release_cm
+    lips = [*top.UPPER_LIP_INNER, *top.LOWER_LIP_INNER]
+    np.testing.assert_allclose(moved[lips, 1], lower_cm, atol=1e-3)
+    assert np.abs(moved[[33, 263, 10]]).max() < 0.01 * max(lower_cm, 0.1)  # eyes and forehead stay

@@ -25,7 +25,7 @@ from engine.portrait.light import Light, estimate_light, light_maps, vertex_norm
 from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
 from engine.portrait.mouth import DEPTH_SHADE, TONGUE_SHADE, MouthInterior
 from engine.portrait.mouth_frame import MouthFrame
-from engine.portrait.mouth_layers import Tones, mouth_layers
+from engine.portrait.mouth_layers import Tones, mouth_layers, shown_teeth
 from engine.portrait.patches import (
     LAYERS,
     TEARS,
@@ -154,7 +154,6 @@ def build_portrait(
         "light_maps": light_maps(light, nodes, face_px, normals, pose),
     }
     tones = Tones(skin, white_of_light(skin, eye_white(crop_image, mesh_px)), toning)
-    jaw_px = points.cm_to_px @ (-JAW_PER_CHIN * shape.release_cm[CHIN])
     patches = {}
     for tear in TEARS:
         rectangle = patch_rectangle(tear, mesh_px, pose.scale_px, crop)
@@ -162,7 +161,11 @@ def build_portrait(
         alphas = tear_alphas(tear, crop_image, mesh_px, pose.scale_px, rectangle)
         aperture = np.clip(1 - alphas.sum(0), 0, 1)
         if tear.name == "mouth":
-            textures, mouth = mouth_layers(crop_image, aperture, assets.mouth, shape, pose, jaw_px, tones, rectangle)
+            teeth, shape = shown_teeth(crop_image, aperture, shape, pose, skin, rectangle)
+            jaw_px = points.cm_to_px @ (-JAW_PER_CHIN * shape.release_cm[CHIN])
+            textures, mouth = mouth_layers(
+                crop_image, aperture, teeth, assets.mouth, shape, pose, jaw_px, tones, rectangle
+            )
             shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             iris = iris_of(mesh_px, IRISES[tear.name])
