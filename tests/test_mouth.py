@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -32,6 +33,7 @@ from engine.render.mouth import (
     mouth_file,
     moved,
     read,
+    share_of,
     style_of,
     tone_of_teeth,
     trust,
@@ -231,6 +233,18 @@ def test_less_counts_of_what_the_network_has_hardly_seen() -> None:
     np.testing.assert_allclose(counts[2:8, 10:50], 1)
     np.testing.assert_allclose(counts[22:28, 10:50], LOWER_TEETH, rtol=1e-5)
     assert not counts[34:].any()
+
+
+def test_gums_beside_the_photo_s_teeth_are_not_the_network_s() -> None:
+    """It has learnt them beside teeth of its own tone, and these get the photo's."""
+    upper = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    upper[20:30, :, 1] = 1
+    mouth = MouthFrame(np.eye(2, 3, dtype=np.float32), upper, 0 * upper, 0 * upper[..., 0], closed().mouth.toning)
+    assert share_of(mouth)[25, 80] == 1
+    own = mouth.own.copy()
+    own[32:40, 60:100] = 1
+    assert share_of(replace(mouth, own=own))[25, 80] == 0
+    assert share_of(replace(mouth, own=own))[45, 80] == 1
 
 
 def test_deep_in_the_mouth_it_is_dark_but_for_the_tongue() -> None:

@@ -18,6 +18,7 @@ from tests.perception import bundle
 
 PX_PER_CM, SIDE = 20.0, 160
 SKIN, TOOTH, BETWEEN = np.float32([150, 100, 80]), (210, 200, 170), (170, 160, 135)
+GUM, GUM_LIKE_LIP, DARK_RED = (190, 120, 110), (190, 120, 110), (80, 30, 30)
 CROWNS = np.ones((SIDE, SIDE), np.float32)
 
 
@@ -48,6 +49,29 @@ def test_teeth_go_on_upwards_one_by_one(turn_deg: float) -> None:
     below = (np.abs(across) < 40) & (np.abs(along - 4) < 4)
     np.testing.assert_array_equal(own[below], photo[below])
     assert not more.kept[along > 12].any()
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 25.0])
+def test_gums_go_on_as_gums_and_get_no_teeth_above_them(turn_deg: float) -> None:
+    photo, aperture, across, along = smile(turn_deg)
+    photo[(aperture > 0) & (along < -6)] = GUM
+    teeth = own_teeth(photo, aperture, SKIN, PX_PER_CM)
+    turn = np.radians(turn_deg)
+    to_patch = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0]], np.float32)
+    own, more = grown(photo, teeth, 0 * CROWNS, to_patch, PX_PER_CM)
+    above = (np.abs(across) < 30) & (np.abs(along + 22) < 5)
+    assert more.kept[above].min() > 0.9
+    np.testing.assert_allclose(own[above].mean(0), GUM, atol=8)
+
+
+@pytest.mark.parametrize("of_lip", [GUM_LIKE_LIP, DARK_RED], ids=["as bright as the lip", "in the shade"])
+def test_lips_and_shade_are_no_gums(of_lip: tuple[int, int, int]) -> None:
+    photo, aperture, _, along = smile(0.0)
+    photo[(np.abs(along + 14) < 8) & (along < -9)] = of_lip
+    photo[along < -12] = np.float32(of_lip) * 1.3
+    teeth = own_teeth(photo, aperture, SKIN, PX_PER_CM)
+    _, more = grown(photo, teeth, 0 * CROWNS, np.eye(2, 3, dtype=np.float32), PX_PER_CM)
+    np.testing.assert_array_equal(more.kept, teeth.kept)
 
 
 def test_they_grow_where_teeth_would_be_drawn_only() -> None:

@@ -81,6 +81,18 @@ def test_what_is_left_of_upper_teeth_s_edge_is_no_lower_row() -> None:
     np.testing.assert_allclose(found.below, clean.below, atol=0.6)
 
 
+def test_a_gleam_on_the_lower_lip_is_no_lower_row() -> None:
+    """It would float in the dark as soon as the jaw goes down."""
+    to_patch = placed(0.0)
+    photo, aperture, teeth = mouth(NO_LOWER_TEETH, to_patch)
+    x, y = np.rint(to_patch[:, 2]).astype(int)
+    photo[y + BOTTOM - 5 : y + BOTTOM - 3, x + 60 : x + 100] = TOOTH
+    found = in_rows(teeth, photo, aperture, to_patch)
+    assert not found.lower.any()
+    assert at(found.kept, to_patch, BOTTOM - 4) == 0
+    assert (found.below == 1).all()
+
+
 def test_teeth_without_a_gap_stay_together() -> None:
     to_patch = placed(0.0)
     photo, aperture, teeth = mouth(NO_GAP, to_patch)

@@ -37,6 +37,7 @@ DEPTH_SHADE = 0.2  # teeth and gums are this much darker where all around is ski
 TONGUE_SHADE = 0.5  # likewise the tongue
 TOOTH, LOWER_TOOTH = np.array([0.93, 0.90, 0.83]), np.array([0.97, 0.95, 0.90])  # of which the network draws hardly any
 GUM, TONGUE = np.array([0.52, 0.25, 0.24]), np.array([0.80, 0.46, 0.50])
+CORAL = np.array([0.78, 0.50, 0.48])  # gums beside teeth that the photo shows, which the network doesn't paint
 INSIDE_TEETH_CM, GUMS_CM = 0.15, 0.1  # of the arch of the lower teeth begins the tongue; over which gums lead to it
 TONGUE_FADES_CM = (1.2, 3.4)  # behind the front teeth, into the dark
 DARK, DEEP, CHEEKS_CM = np.array([0.20, 0.07, 0.06]), 0.45, 2.4  # of the throat, and what of it is left in the middle
@@ -186,6 +187,7 @@ def mouth_textures(
     if teeth.kept.any():
         upper_teeth = upper[mesh.is_tooth[upper].all(1)]
         colours[mesh.is_tooth] *= tone(own, teeth, rasterise(vertices_px, colours, upper_teeth, rectangle))
+        colours[~mesh.is_tooth & ~mesh.is_lower] *= CORAL / GUM
     tongue = rasterise(vertices_px, colours, mesh.triangles[is_tongue], rectangle)
     tongue = softened(tongue, TONGUE_SOFT_CM * px_per_cm)
     layers = [

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.portrait.own_teeth import OwnTeeth
+from engine.portrait.own_teeth import OwnTeeth, brighter_half
 from engine.types import Floats
 
 FROM_LIP_CM, SHADED_CM = 0.08, 0.2  # below the lip, where it may still shine in, and where teeth may lie in its shade
@@ -17,6 +17,9 @@ MIRRORED = 0.12  # of a tooth's height that is seen: what is next to the lip goe
 ALIKE_CM = 0.2  # along the lip
 SOFT_CM = 0.03
 EVEN_CM, EVEN_FROM_CM = 0.1, 0.25  # across: so far above the lip what goes on is as even as teeth, not a row of stripes
+GUMS_RED, GUMS_BRIGHT = (1.18, 1.33), (0.4, 0.5)  # red over green and brightness of gums, by teeth's
+GUMS_BY_LIP, LIP_CM = (0.9, 1.05), (-0.3, -0.2)  # their brightness by the lip's, and where that is
+GUMS_CM, GUMS_AROUND = 1.0, (0.33, 0.53)  # their share so far around; what is between teeth has less
 AS_BRIGHT = (0.45, 0.6)  # of teeth's brightness, from which on what is next to the lip is tooth or gum, not dark
 
 
@@ -26,7 +29,8 @@ def grown(
     """The mouth's patch (h, w, 3) with its teeth going on under the upper lip, and these teeth as kept ones.
 
     crowns (h, w) is where upper teeth would be drawn: beside those seen they would be a second row, of other widths.
-    to_patch (2, 3) as in `MouthFrame`, says which way is up.
+    Where the photo shows gums below the lip, these go on, and no teeth above them. to_patch (2, 3) as in `MouthFrame`,
+    says which way is up.
     """
     height, width = crowns.shape
     upright = turned(to_patch, height, width)
@@ -36,12 +40,12 @@ def grown(
     seen = layers[..., 3] > 0.5
     if not seen.any():
         return photo, teeth
-    colours, share = upwards(layers[..., :3], seen, px_per_cm)
-    layers = np.concatenate([colours, share[..., None]], 2)
+    colours, share, gums = upwards(layers[..., :3], seen, px_per_cm)
+    layers = np.concatenate([colours, np.stack([share, gums], 2)], 2)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     layers = np.asarray(cv2.warpAffine(layers, upright, (width, height), flags=flags), np.float32)
-    above, colours = layers[..., 3:], layers[..., :3]
-    kept = teeth.kept + above[..., 0] * crowns * (1 - teeth.kept)
+    above, gums, colours = layers[..., 3:4], layers[..., 4], layers[..., :3]
+    kept = teeth.kept + above[..., 0] * np.maximum(crowns, gums) * (1 - teeth.kept)
     return np.asarray(photo + above * (colours - photo), np.float32), replace(teeth, kept=kept)
 
 
@@ -53,15 +57,19 @@ def turned(to_patch: Floats, height: int, width: int) -> Floats:
     return np.column_stack([turn, (np.hypot(height, width) - 1) / 2 - turn @ middle]).astype(np.float32)
 
 
-def upwards(picture: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple[Floats, Floats]:
-    """What is seen (h, w) in an upright picture (h, w, 3), going on above -> colours (h, w, 3), and where they are to
-    take the place of the picture's (h, w)."""
+def upwards(picture: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple[Floats, Floats, Floats]:
+    """What is seen (h, w) in an upright picture (h, w, 3), going on above -> colours (h, w, 3), where they are to
+    take the place of the picture's (h, w), and where these are gums (h, w)."""
     columns = np.flatnonzero(seen.any(0))
     soft_px = max(0.5, SOFT_CM * px_per_cm)
     light = np.asarray(cv2.GaussianBlur(picture.mean(2), (0, 0), soft_px), np.float32)
     top, last = ends(light[:, columns], seen[:, columns], px_per_cm)
     at, x = np.arange(len(seen), dtype=np.float32)[:, None], np.arange(seen.shape[1], dtype=np.float32)
-    top_y, reach = (np.interp(x, columns, part)[None] for part in (top, MIRRORED * np.maximum(last - top, 0)))
+    below_lip = seen.argmax(0)[columns] + round(FROM_LIP_CM * px_per_cm)
+    gums = gums_at(picture, columns, below_lip, seen, px_per_cm)
+    top = top + gums * np.minimum(below_lip - top, 0)
+    reach = MIRRORED * np.maximum(last - top, 0) * (1 - gums)
+    top_y, reach, gums = (np.interp(x, columns, part)[None] for part in (top, reach, gums))
     source_y = np.where(at < top_y, top_y + np.minimum(top_y - at, reach), at).astype(np.float32)
     source_x = np.broadcast_to(x, source_y.shape).copy()
     colours = np.asarray(cv2.remap(picture, source_x, source_y, cv2.INTER_LINEAR), np.float32)
@@ -69,8 +77,39 @@ def upwards(picture: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple
     colours += np.clip((top_y - at) / (EVEN_FROM_CM * px_per_cm), 0, 1)[..., None] * (even - colours)
     usual = max(float(np.quantile(picture[seen].mean(1), 0.75)), 1.0)
     bright = cv2.GaussianBlur(colours.mean(2), (0, 0), soft_px) / usual
-    share = np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1) * np.isin(x, columns)[None] * (at < top_y)
-    return colours, np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
+    above = np.isin(x, columns)[None] * (at < top_y)
+    gums = above * gums
+    share = np.maximum(above * np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1), gums)
+    share = np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
+    return colours, share, np.asarray(cv2.GaussianBlur(gums, (0, 0), soft_px), np.float32)
+
+
+def gums_at(
+    picture: Floats, columns: NDArray[np.intp], rows: NDArray[np.intp], seen: NDArray[np.bool_], px_per_cm: float
+) -> Floats:
+    """1 where a picture (h, w, 3) shows gums, in rows (n,) of columns (n,), 0 where it shows teeth or lip.
+
+    They are redder than teeth, even shaded ones, and brighter than the lip above; a row in which the mesh takes the lip
+    for the inside of the mouth isn't. seen (h, w): where teeth are.
+    """
+    usual, alike = np.maximum(brighter_half(picture[seen]), 1), (2 * round(ALIKE_CM * px_per_cm / 2) + 1, 1)
+
+    def colours(from_cm: float, to_cm: float) -> Floats:
+        at = rows[:, None] + np.arange(round(from_cm * px_per_cm), round(to_cm * px_per_cm) + 1)
+        found = picture[np.clip(at, 0, len(picture) - 1), columns[:, None]].mean(1)
+        smooth = np.asarray(cv2.blur(found[None], alike, borderType=cv2.BORDER_REPLICATE), np.float32)
+        return smooth.reshape(-1, 3)
+
+    row, lip = colours(0, SOFT_CM), colours(*LIP_CM)
+    red = row[:, 0] / np.maximum(row[:, 1], 1) / (usual[0] / usual[1])
+    bright, of_lip = row.mean(1) / usual.mean(), row.mean(1) / np.maximum(lip.mean(1), 1)
+    found = [
+        np.clip((value - low) / (high - low), 0, 1)
+        for value, (low, high) in ((red, GUMS_RED), (bright, GUMS_BRIGHT), (of_lip, GUMS_BY_LIP))
+    ]
+    around = (2 * round(GUMS_CM * px_per_cm / 2) + 1, 1)
+    mostly = cv2.blur(np.prod(found, 0)[None].astype(np.float32), around, borderType=cv2.BORDER_REPLICATE)[0]
+    return np.asarray(np.clip((mostly - GUMS_AROUND[0]) / np.ptp(GUMS_AROUND), 0, 1), np.float32)
 
 
 def ends(light: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple[Floats, NDArray[np.intp]]:

@@ -26,6 +26,7 @@ GAP = 0.72  # of the teeth's brightness: an edge that is brighter is none, or is
 LEAST_BELOW_PX = 2  # from the edge to the lower lip
 RISE = 0.5  # of rows of teeth towards the sides, at least
 LEAST_PIECE = 0.2  # of the largest piece of a lower row is another one
+LEAST_LOWER_PX = 3  # less is the upper ones' own edge, or a gleam on the lip
 EVEN_PX = 3  # to each side, over which the upper end of lower teeth is even
 AS_BRIGHT = (0.45, 0.65)  # of upper teeth's brightness, from which on what lies below is teeth as well
 
@@ -51,6 +52,10 @@ def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) 
     low, high = AS_BRIGHT
     as_bright = np.clip((bright / level - low) / (high - low), 0, 1).astype(np.float32)
     as_bright *= attached_below(as_bright * (1 - upper) * in_picture(teeth.kept, to_patch))
+    below_edge = as_bright * (1 - upper) * in_picture(teeth.kept, to_patch)
+    if usual_height(below_edge) < LEAST_LOWER_PX:
+        near = np.clip(edge[None] + LEAST_LOWER_PX - np.arange(HEIGHT)[:, None], 0, 1).astype(np.float32)
+        upper, as_bright = np.maximum(upper, near * as_bright), np.zeros_like(as_bright)
     below = below_top(as_bright * (1 - upper) * in_picture(teeth.kept, to_patch))
     upper, as_bright, below = (in_patch(share, to_patch, aperture.shape) for share in (upper, as_bright, below))
     lower = teeth.kept * (1 - upper) * as_bright
@@ -110,6 +115,12 @@ def upper_brightness(bright: Floats, shown: NDArray[np.bool_], rows: NDArray[np.
     at_edge = bright[rows[middle], middle] / np.maximum(above, 1)
     is_gap = np.median(at_edge) < GAP and np.median(below_px) >= LEAST_BELOW_PX
     return float(np.median(above)) if is_gap else None
+
+
+def usual_height(share: Floats) -> float:
+    """Of what a share (96, 160) is of, in the columns that have any."""
+    heights = (share > 0.5).sum(0)
+    return float(np.median(heights[heights > 0])) if heights.any() else 0.0
 
 
 def attached_below(lower: Floats) -> Floats:

@@ -158,9 +158,13 @@ def style_of(face: int, mouth: MouthFrame) -> Floats:
 
 
 def share_of(mouth: MouthFrame) -> Floats:
-    """How much of the network's result counts in its picture (96, 160)."""
+    """How much of the network's result counts in its picture (96, 160).
+
+    Beside teeth that the photo shows its gums don't: they would take the tone of these teeth.
+    """
     near = np.minimum(*np.broadcast_arrays(to_border(WIDTH)[None], to_border(HEIGHT)[:, None]))
-    return np.asarray(np.clip(near / FADE_PX, 0, 1) * (1 - mouth.own), np.float32)
+    painted = 1 - mouth.upper[..., 1] if mouth.own.any() else 1
+    return np.asarray(np.clip(near / FADE_PX, 0, 1) * (1 - mouth.own) * painted, np.float32)
 
 
 def read(picture: cv2.typing.MatLike, affine: Affine, width: int, height: int) -> NDArray[np.integer | np.floating]:
