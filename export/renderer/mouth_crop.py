@@ -13,7 +13,8 @@ from engine.portrait.expression import FaceShape, face_shape
 from engine.portrait.mouth import DARK, behind_teeth, placed_vertices, shaded
 from engine.portrait.mouth_layers import lip_line_cm, mouth_width_cm
 from engine.portrait.patches import TEARS, Rectangle, contour, skin_alphas
-from engine.portrait.portrait import CHIN, CLOSED_LIPS_CM, EDGE_SOFTNESS_CM, JAW_PER_CHIN, FaceAssets
+from engine.portrait.portrait import CHIN, JAW_PER_CHIN, FaceAssets
+from engine.portrait.tears import CLOSED_LIPS_CM, EDGE_SOFTNESS_CM
 from engine.portrait.triangles import rasterise
 from engine.portrait.white import eye_white, skin_tone, white_of_light
 from engine.types import FaceMesh, Floats, HeadPose, Image
