@@ -49,6 +49,13 @@ def test_a_grey_photo_stays_grey() -> None:
     assert np.abs(frame.astype(int) - grey()).max() > 60  # the mouth is open
 
 
+def test_nothing_behind_lips_and_lids_of_a_grey_photo_has_colours() -> None:
+    """Gums beside teeth that the photo shows, say, which few motions bare."""
+    constants = engine().prepare(grey()).scene.portraits[0].constants
+    for patch in ("mouth", "eye_right", "eye_left"):
+        assert np.ptp(constants[f"{patch}_textures"][:, :3], axis=1).max() < 1
+
+
 def test_a_sepia_photo_stays_sepia() -> None:
     photo = sepia()
     frame = shouting(photo)

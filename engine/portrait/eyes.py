@@ -16,11 +16,12 @@ from engine.portrait import topology as top
 from engine.portrait.patches import Rectangle
 from engine.portrait.shade import unshaded
 from engine.portrait.shut_eyes import unseen_iris
+from engine.portrait.toning import Toning
 from engine.types import Floats, Image
 
 IRISES: Mapping[str, tuple[int, ...]] = {"eye_right": top.IRIS_RIGHT, "eye_left": top.IRIS_LEFT}
 LID_SHADE = 0.7  # what is behind lids is this much darker where all around is skin
-RIM_CM = (0.05, 0.18)  # along the lids the photo is a mixture of eye and lashes; from there on it is the eye itself
+RIM_CM, RIM_PX = (0.05, 0.18), 2.0  # along the lids the photo is a mixture of eye and lashes; then it is the eye itself
 RING = (1.1, 1.2)  # radii of the iris, between which the photo is a mixture of it and the white
 SEEN = (0.05, 0.2)  # of an iris: from the latter on it is believed, up to the former it may as well be lashes
 WHITE = 0.85  # of what white looks like in the photo's light are the whites of eyes
@@ -95,7 +96,13 @@ def radial_profile(image: Floats, seen: NDArray[np.bool_], radius: Floats, bins:
 
 
 def eyeball_textures(
-    image: Image, aperture: Floats, iris: Iris, light_white: Floats, px_per_cm: float, rectangle: Rectangle
+    image: Image,
+    aperture: Floats,
+    iris: Iris,
+    light_white: Floats,
+    toning: Toning,
+    px_per_cm: float,
+    rectangle: Rectangle,
 ) -> Floats:
     """The white, the iris and the photo's own eye -> (3, 4, h, w) premultiplied, of the rectangle's size.
 
@@ -113,21 +120,23 @@ def eyeball_textures(
     edge = max(1.0, 0.12 * iris.radius_px)
     alpha = np.clip(0.5 - (distance - iris.radius_px) / edge, 0, 1)
     white_seen = opened & (distance > RING[1] * iris.radius_px)
-    inner_cm = cv2.distanceTransform(opened.astype(np.uint8), cv2.DIST_L2, 5) / px_per_cm
+    inner_px = cv2.distanceTransform(opened.astype(np.uint8), cv2.DIST_L2, 5)
+    inner_cm = inner_px / px_per_cm
     clear = trimmed(white_seen & (inner_cm > RIM_CM[0]), eye)
-    usual = np.broadcast_to(WHITE * light_white, eye.shape).astype(np.float32)
+    usual = np.broadcast_to(toning.applied(WHITE * light_white), eye.shape).astype(np.float32)
     white = diffuse(eye, clear) if clear.sum() >= 12 else usual
     iris_seen = opened & (inner_cm > RIM_CM[0]) & (distance <= 0.95 * iris.radius_px)
     known = np.clip((iris_seen.sum() / (np.pi * iris.radius_px**2) - SEEN[0]) / (SEEN[1] - SEEN[0]), 0, 1)
     white = white + (1 - known * (1 - greyness(white, usual))) * (usual - white)
-    colour = unseen_iris(away / iris.radius_px, light_white)
+    colour = toning.applied(unseen_iris(away / iris.radius_px, light_white))
     if known > 0:
         colour += known * (radial_profile(eye, iris_seen, distance / iris.radius_px, bins=24) - colour)
     whole = white + alpha[..., None] * (colour - white)
     own = cv2.GaussianBlur((opened & ~white_seen | clear).astype(np.float32), (0, 0), max(0.6, 0.1 * iris.radius_px))
-    own = (known * own * np.clip((inner_cm - RIM_CM[0]) / (RIM_CM[1] - RIM_CM[0]), 0, 1))[..., None]
-    beyond = np.clip((distance / iris.radius_px - RING[0]) / (RING[1] - RING[0]), 0, 1)[..., None]
-    white = white + beyond * own * (eye - white)
+    beyond_rim = np.minimum((inner_cm - RIM_CM[0]) / (RIM_CM[1] - RIM_CM[0]), (inner_px - 1) / RIM_PX)
+    own = (known * own * np.clip(beyond_rim, 0, 1))[..., None]
+    beyond_iris = np.clip((distance / iris.radius_px - RING[0]) / (RING[1] - RING[0]), 0, 1)[..., None]
+    white = white + beyond_iris * own * (eye - white)
     whole = whole + own * (eye - whole)
     layer = np.concatenate([whole - (1 - alpha[..., None]) * white, alpha[..., None]], 2)
     back = np.concatenate([white, np.ones_like(alpha)[..., None]], 2)

@@ -181,13 +181,14 @@ def mouth_textures(
     upper = mesh.triangles[~mesh.is_lower[mesh.triangles].any(1) & ~behind_teeth(mesh)]
     behind = throat(white, front_and_middle_px(mesh, vertices_px) - rectangle.x0, px_per_cm, rectangle)
     lit = shaded(mesh, vertices_px, px_per_cm) * white
+    if teeth.kept.any():
+        lit[~mesh.is_tooth & ~mesh.is_lower] *= CORAL / GUM
     at = np.clip(np.rint(vertices_px[:, 0] - rectangle.x0).astype(int), 0, rectangle.width - 1)
     seen = np.maximum(lit, behind[0, at, :3])  # what fades into the dark doesn't stand out from it
     colours, behind[..., :3] = toning.applied(seen), toning.applied(behind[..., :3])
     if teeth.kept.any():
         upper_teeth = upper[mesh.is_tooth[upper].all(1)]
         colours[mesh.is_tooth] *= tone(own, teeth, rasterise(vertices_px, colours, upper_teeth, rectangle))
-        colours[~mesh.is_tooth & ~mesh.is_lower] *= CORAL / GUM
     tongue = rasterise(vertices_px, colours, mesh.triangles[is_tongue], rectangle)
     tongue = softened(tongue, TONGUE_SOFT_CM * px_per_cm)
     layers = [

@@ -168,7 +168,7 @@ def build_portrait(
             )
             shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
-            textures = eye_textures(tear, crop_image, aperture, mesh_px, tones.white, pose.scale_px, rectangle)
+            textures = eye_textures(tear, crop_image, aperture, mesh_px, tones, pose.scale_px, rectangle)
             shade = np.array([LID_SHADE, LID_SHADE, 0], np.float32)
         constants |= patch_constants(tear, alphas, textures, shade, field, rectangle, crop, pose.scale_px)
     behind, alpha = hide(), matte[..., None]

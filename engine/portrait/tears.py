@@ -9,6 +9,7 @@ import numpy as np
 from engine.portrait.eyes import IRISES, Iris, eyeball_textures, iris_of
 from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
+from engine.portrait.mouth_layers import Tones
 from engine.portrait.patches import Rectangle, Tear, contour, feather, rectangle_around, skin_alphas, snap_to_dark_line
 from engine.portrait.shade import STEP_CM
 from engine.portrait.shut_eyes import hidden_iris_px, lids_are_shut
@@ -42,13 +43,13 @@ def patch_constants(
 
 
 def eye_textures(
-    tear: Tear, image: Image, aperture: Floats, mesh_px: Floats, white: Floats, px_per_cm: float, rectangle: Rectangle
+    tear: Tear, image: Image, aperture: Floats, mesh_px: Floats, tones: Tones, px_per_cm: float, rectangle: Rectangle
 ) -> Floats:
     """`eyeball_textures` of an open eye, or of what is behind shut lids."""
     iris = iris_of(mesh_px, IRISES[tear.name])
     if not aperture.any():
         iris = Iris(*hidden_iris_px(mesh_px[list(tear.ends), :2], px_per_cm))
-    return eyeball_textures(image, aperture, iris, white, px_per_cm, rectangle)
+    return eyeball_textures(image, aperture, iris, tones.white, tones.toning, px_per_cm, rectangle)
 
 
 def node_step_px(step_cm: float, px_per_cm: float) -> float:
