@@ -138,8 +138,8 @@ def test_lips_of_a_laugh_meet_over_the_ends_of_its_teeth(
     edge_cm: float, lower_cm: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lips that met higher would leave gums, not teeth, to be shown when the upper one rises."""
+    portrait = one().scene.portraits[0]  # other tests share it, so it must be there before
     monkeypatch.setattr(mouth_layers, "edge_below_lip_line_cm", lambda teeth, to_patch: edge_cm)
-    portrait = one().scene.portraits[0]
     patch = portrait.patches["mouth"]
     aperture, pose = np.zeros((patch.height, patch.width), np.float32), one().meshes[0].pose
     _, shape = mouth_layers.shown_teeth(portrait.behind, aperture, portrait.shape, pose, SKIN, patch)

@@ -62,7 +62,7 @@ class FaceShape:
     own: Floats  # (52,) the photo's own expression, as far as it can be taken out
     lips: Floats  # (468, 9) how far points go down per centimetre between the lips' edges, see `following_lips`
     of_brows: Floats  # (2, 468) how far points go with a brow, see `following_brows`
-    near_mouth: Floats  # (468,) 1 on the lips, less and less away from them
+    near_mouth: Floats  # (468,) 1 on the lips, less and less away from them and where they are covered
     skin: Skin
     view: Floats  # (2, 3) takes the head's frame to the picture's plane
 
@@ -240,5 +240,7 @@ def face_shape(
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
     near_mouth = np.exp(-((distances_cm(rest_cm, rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
+    if free is not None:
+        near_mouth = free * near_mouth
     of_brows = following_brows(rest_cm)
     return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, of_brows, near_mouth, skin, view)
