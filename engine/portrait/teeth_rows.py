@@ -51,12 +51,12 @@ def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) 
     upper = np.clip(edge[None] - np.arange(HEIGHT)[:, None], 0, 1).astype(np.float32)
     low, high = AS_BRIGHT
     as_bright = np.clip((bright / level - low) / (high - low), 0, 1).astype(np.float32)
-    as_bright *= attached_below(as_bright * (1 - upper) * in_picture(teeth.kept, to_patch))
-    below_edge = as_bright * (1 - upper) * in_picture(teeth.kept, to_patch)
-    if usual_height(below_edge) < LEAST_LOWER_PX:
+    kept = in_picture(teeth.kept, to_patch)
+    as_bright *= attached_below(as_bright * (1 - upper) * kept)
+    if usual_height(as_bright * (1 - upper) * kept) < LEAST_LOWER_PX:
         near = np.clip(edge[None] + LEAST_LOWER_PX - np.arange(HEIGHT)[:, None], 0, 1).astype(np.float32)
         upper, as_bright = np.maximum(upper, near * as_bright), np.zeros_like(as_bright)
-    below = below_top(as_bright * (1 - upper) * in_picture(teeth.kept, to_patch))
+    below = below_top(as_bright * (1 - upper) * kept)
     upper, as_bright, below = (in_patch(share, to_patch, aperture.shape) for share in (upper, as_bright, below))
     lower = teeth.kept * (1 - upper) * as_bright
     return replace(teeth, kept=teeth.kept * upper, above=teeth.above * upper, lower=lower, below=below)
