@@ -19,6 +19,7 @@ from engine.cuda.composite import composite_nv12, composite_rgb
 from engine.cuda.kernels import Kernels
 from engine.cuda.layered_warp import CudaWarp
 from engine.cuda.sampling import MODES, PADDINGS, sample_grid
+from engine.native.layered_warp import INPUTS
 from kernels import reference
 
 VERSIONS = ("naive", "fast")
@@ -131,8 +132,7 @@ def torch_milliseconds(image_shape: tuple[int, ...], grid_shape: tuple[int, ...]
 
 def warp_timing(kernels: Kernels, inputs: dict[str, np.ndarray], version: Any, batch: int) -> dict[str, float]:
     """Face-frames a second of the whole warp, with its small inputs sent and its frames left on the device."""
-    per_frame = {name for name in inputs if name in ("base_coefficients", "folds", "light")}
-    per_frame |= {name for name in inputs if name.endswith(("_affine", "_opacity", "_upper", "_lower"))}
+    per_frame = {name for name, spec in INPUTS.items() if spec.shape[0] == "frames"}
     moving = {name: np.resize(inputs[name], (batch, *inputs[name].shape[1:])) for name in per_frame}
     warp = CudaWarp(kernels, version=version).bind(**{n: a for n, a in inputs.items() if n not in per_frame})
     for _ in range(WARM_UP):

@@ -19,10 +19,15 @@ from torch import Tensor, nn
 from export.manifest import write_manifest_row
 
 PATCHES = ("eye_right", "eye_left", "mouth")
-PATCH_INPUTS = (
+EVERY_PATCH = (
     "box", "functions", "upper", "lower", "skin_alpha", "feather", "textures", "shade", "shade_step", "affine",
-    "opacity", "behind",
+    "opacity",
 )  # fmt: skip
+PATCH_INPUTS = {
+    "eye_right": (*EVERY_PATCH, "shut_change", "shut", "behind"),
+    "eye_left": (*EVERY_PATCH, "shut_change", "shut", "behind"),
+    "mouth": (*EVERY_PATCH, "behind"),
+}
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
 DAMPING = 0.03  # of the least squares; 1 is the slope of a field at rest
 SHADE_STEPS = range(-4, 5)  # to each side, at which shade looks for skin
@@ -102,9 +107,8 @@ def known_share(places: Tensor, box: Tensor, crop: Box) -> Tensor:
     return (t * t * (3 - 2 * t))[:, None]
 
 
-def shaded(source: Tensor, tint: Tensor, positions: Tensor, shading: Tensor) -> Tensor:
-    """The person (T, 4, h, w) from the source's five channels; shading (T, 2, h, w) is folds and light."""
-    found = sample_shared(source, positions, outer_box(source))
+def shaded(found: Tensor, tint: Tensor, shading: Tensor) -> Tensor:
+    """The person (T, 4, h, w) from the source's five channels (T, 5, h, w); shading (T, 2, h, w) is folds and light."""
     dark = shading[:, :1] * found[:, 4:] * tint[:, None, None]
     gain = (1 - dark) * (1 + shading[:, 1:])
     return torch.cat([found[:, :3] * gain, found[:, 3:4]], 1)
@@ -187,20 +191,25 @@ class LayeredWarp(nn.Module):
         """One place where skin tears: two skin layers over the interior -> (T, 4, h, w), and the interior's share that
         is drawn (T, 4, h, w), as in `interior`."""
         box, functions, upper, lower, skin_alpha, feather = inputs[:6]
+        textures, shade, shade_step, affine, opacity = inputs[6:11]
         height, width = skin_alpha.shape[2], skin_alpha.shape[3]
         pixels = lattice(box, height, width).expand(upper.shape[0], -1, -1, -1)
         smooth, shading = sample(base, pixels, outer_box(source)).split([2, 2], 1)
         share = feather * known_share(pixels + smooth.permute(0, 2, 3, 1), box, outer_box(source))
         layers = []
-        for coefficients, alpha in ((upper, skin_alpha[:, :1]), (lower, skin_alpha[:, 1:])):
+        for coefficients, alpha, change in ((upper, skin_alpha[:, :1], inputs[11:]), (lower, skin_alpha[:, 1:], ())):
             offset = enlarge(self.source_offsets(functions, coefficients, box), height, width)
             positions = pixels + (smooth + share * (offset - smooth)).permute(0, 2, 3, 1)
-            layers.append((shaded(source, tint, positions, shading), sample_shared(alpha, positions, box)))
+            found = sample_shared(source, positions, outer_box(source))
+            if change:
+                by = change[1][:, None, None, None] * sample_shared(change[0], positions, box)
+                found = torch.cat([found[:, :3] + by, found[:, 3:]], 1)
+            layers.append((shaded(found, tint, shading), sample_shared(alpha, positions, box)))
         (colour_u, alpha_u), (colour_l, alpha_l) = layers
         covered = (alpha_u + alpha_l).clamp(max=1)
         behind_upper = alpha_l * (1 - alpha_u)  # the upper layer lies over the lower where they overlap
         skin = (colour_u * alpha_u + colour_l * behind_upper) / (alpha_u + behind_upper).clamp(min=1e-6)
-        interior, drawn = self.interior(pixels, covered, inputs[6:])
+        interior, drawn = self.interior(pixels, covered, (textures, shade, shade_step, affine, opacity))
         return covered * skin + (1 - covered) * interior, drawn
 
     def forward(
@@ -232,6 +241,8 @@ class LayeredWarp(nn.Module):
         functions (ph, pw, F)    the same at its nodes;  upper, lower (T, F, 2) coefficients of its two skin layers
         skin_alpha (1, 2, h, w)  of the layers, in the photo;  feather (1, 1, h, w) 0 at the patch's border
         textures (K, 4, h, w)    premultiplied;  shade (K,);  shade_step (1,);  affine (T, K, 2, 3);  opacity (T, K)
+        and for the eyes, shut_change (1, 3, h, w) what the colours of the upper layer change by as lids close, in the
+        photo, and shut (T,), how much of it there is
         patch_behind (1 or T, h, w, 3) uint8
         -> the crop's frames (T, h, w, 3) uint8, then those of each patch; last, of the mouth's, how much of each pixel
         is drawn and not photographed (T, h, w, 4) uint8: premultiplied
@@ -245,9 +256,11 @@ class LayeredWarp(nn.Module):
         height, width = source.shape[2], source.shape[3]
         fine, fine_shading = enlarge(coarse, height, width).split([2, 2], 1)
         positions = lattice(outer_box(source), height, width) + fine.permute(0, 2, 3, 1)
-        frames = [over(shaded(source, fold_tint, positions, fine_shading), behind)]
-        for i in range(len(PATCHES)):
-            inputs = patches[i * len(PATCH_INPUTS) : (i + 1) * len(PATCH_INPUTS)]
+        person = shaded(sample_shared(source, positions, outer_box(source)), fold_tint, fine_shading)
+        frames = [over(person, behind)]
+        rest = list(patches)
+        for name in PATCHES:
+            inputs, rest = rest[: len(PATCH_INPUTS[name])], rest[len(PATCH_INPUTS[name]) :]
             drawn, inside = self.patch(source, fold_tint, coarse, inputs[:-1])
             frames.append(over(drawn, inputs[-1]))
         return [*frames, as_bytes(inside)]  # of the last one, the mouth
@@ -279,6 +292,9 @@ def example_inputs(frames: int = 2, functions: int = 9) -> dict[str, Tensor]:
         inputs[f"{name}_shade_step"] = torch.ones(1)
         inputs[f"{name}_affine"] = torch.zeros(frames, TEXTURES[name], 2, 3)
         inputs[f"{name}_opacity"] = torch.ones(frames, TEXTURES[name])
+        if "shut" in PATCH_INPUTS[name]:
+            inputs[f"{name}_shut_change"] = torch.zeros(1, 3, height, width)
+            inputs[f"{name}_shut"] = torch.zeros(frames)
         inputs[f"{name}_behind"] = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     return inputs
 
@@ -302,6 +318,8 @@ def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
         shared |= {f"{p}_{side}": {0: "frames", 1: "functions"} for side in ("upper", "lower")}
         shared |= {f"{p}_skin_alpha": size, f"{p}_feather": size, f"{p}_textures": size}
         shared |= {f"{p}_affine": {0: "frames"}, f"{p}_opacity": {0: "frames"}}
+        if "shut" in PATCH_INPUTS[p]:
+            shared |= {f"{p}_shut_change": size, f"{p}_shut": {0: "frames"}}
         shared |= {f"{p}_behind": {0: f"{p}_backs", 1: f"{p}_h", 2: f"{p}_w"}}
     return [shared[name] for name in inputs]
 

@@ -24,8 +24,10 @@ __device__ float4 image_at(const MienImages &images, int which, float x, float y
     return {found.x * images.colour, found.y * images.colour, found.z * images.colour, found.w * images.alpha};
 }
 
-// The person at a place in the crop, whose skin folds by `strength` and is in light brighter by `light`.
-__device__ float4 person_at(const MienWarp &w, float x, float y, float strength, float light) {
+// The person at a place in the crop, whose skin folds by `strength` and is in light brighter by `light`, and whose
+// colours in the photo are other ones by `change`.
+__device__ float4 person_at(const MienWarp &w, float x, float y, float strength, float light,
+                            float3 change = {0, 0, 0}) {
     const float4 found = image_at(w.source, 0, x, y);
     const float gain = 1 + light;
     float dark = 0;
@@ -37,8 +39,8 @@ __device__ float4 person_at(const MienWarp &w, float x, float y, float strength,
         dark = strength * (above + c.below * (beneath - above));
     }
     const float *tint = w.fold_tint;
-    return {found.x * gain * (1 - tint[0] * dark), found.y * gain * (1 - tint[1] * dark),
-            found.z * gain * (1 - tint[2] * dark), found.w};
+    return {(found.x + change.x) * gain * (1 - tint[0] * dark), (found.y + change.y) * gain * (1 - tint[1] * dark),
+            (found.z + change.z) * gain * (1 - tint[2] * dark), found.w};
 }
 
 __device__ void lay_over(float4 drawn, const std::uint8_t *behind, std::uint8_t *out) {

@@ -40,6 +40,8 @@ struct MienPatch {
     const float *shade_step;    // 1, pixels between the 9 x 9 places around that say whether it is
     const float *affine;        // frames x textures x 2 x 3
     const float *opacity;       // frames x textures
+    const float *shut_change;   // 3 x height x width, what the upper layer's colours change by as it shuts; null for none
+    const float *shut;          // frames: how much of that there is
     const std::uint8_t *behind; // backs x height x width x 3
     std::int32_t backs;         // 1 or frames
     std::uint8_t *frames;       // frames x height x width x 3, written
@@ -72,7 +74,7 @@ struct MienWarp {
 
 // What the caller compares with its own idea of all this, since a library may be older than the code that loads it:
 // a number that is raised whenever a struct changes, as its size may stay what it was, and the size of MienWarp.
-constexpr std::int32_t kMienInterface = 4;
+constexpr std::int32_t kMienInterface = 5;
 MIEN_EXPORT std::int32_t mien_interface();
 MIEN_EXPORT std::int64_t mien_warp_size();
 

@@ -45,34 +45,45 @@ MIEN_CLONES void feathered(Layer &layer, const float *smooth, const float *feath
     }
 }
 
-MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float strength, float light) {
+// The person at the i-th place of a row, whose colours in the photo are other ones by `change`.
+MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float strength, float light,
+                          f4 change = f4{}) {
     const MienImages &source = warp.source;
     const Spots &spots = layer.spots;
     const int stride = source.width + 1, first = spots.first[i];
     const f4 person = mixed(source.pixels, stride, first, spots.right[i], spots.below[i]);
     const float dark = strength * mixed(warp.source_folds, stride, first, spots.right[i], spots.below[i]);
-    const float colour = source.colour * (1.0f + light);
+    const float gain = 1.0f + light;
+    const f4 units = {source.colour, source.colour, source.colour, source.alpha};
     const f4 tint = {warp.fold_tint[0], warp.fold_tint[1], warp.fold_tint[2], 0.0f};
-    return person * f4{colour, colour, colour, source.alpha} * (1.0f - dark * tint);
+    return (person * units + change) * f4{gain, gain, gain, 1.0f} * (1.0f - dark * tint);
 }
 
+// shut: how much of the patch's shut_change there is.
 MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const Layer &upper, const Layer &lower,
-                           const float *strength, float *colours, float *covered) {
+                           float shut, const float *strength, float *colours, float *covered) {
     const float *light = strength + patch.width;
     const int height = patch.height, width = patch.width;
     const float per_x = float(width - 1) / (patch.box[2] - patch.box[0]);
     const float per_y = float(height - 1) / (patch.box[3] - patch.box[1]);
     const float *alphas[2] = {patch.skin_alpha, patch.skin_alpha + std::size_t(height) * width};
-    const auto alpha_of = [&](const Layer &layer, int which, int i) {
+    const auto read = [&](const float *plane, const Layer &layer, int i) {
         const float x = (layer.x[i] - patch.box[0]) * per_x, y = (layer.y[i] - patch.box[1]) * per_y;
-        return sample_plane(alphas[which], height, width, x, y);
+        return sample_plane(plane, height, width, x, y);
+    };
+    const auto change_of = [&](int i) {
+        f4 change = {};
+        for (int c = 0; shut != 0.0f && c < 3; ++c) {
+            change[c] = shut * read(patch.shut_change + std::size_t(c) * height * width, upper, i);
+        }
+        return change;
     };
     for (int i = 0; i < width; ++i) {
-        const float alpha = alpha_of(upper, 0, i), alpha_lower = alpha_of(lower, 1, i);
+        const float alpha = read(alphas[0], upper, i), alpha_lower = read(alphas[1], lower, i);
         const float beneath = alpha_lower * (1.0f - alpha); // the upper layer lies over the lower where they overlap
         f4 both = {}; // few pixels show both layers
         if (alpha > 0.0f) {
-            both = alpha * person_at(warp, upper, i, strength[i], light[i]);
+            both = alpha * person_at(warp, upper, i, strength[i], light[i], change_of(i));
         }
         if (beneath > 0.0f) {
             both += beneath * person_at(warp, lower, i, strength[i], light[i]);
@@ -82,7 +93,8 @@ MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const L
     }
 }
 
-Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame) {
+// frame is its place in the fields.
+Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame, float shut) {
     const int height = patch.height, width = patch.width;
     Skin skin = {std::vector<float>(std::size_t(height) * width * 4), std::vector<float>(std::size_t(height) * width)};
     const MienGrid &grid = layers.base.grid;
@@ -104,7 +116,8 @@ Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, i
             layer->spots.find(layer->x.data(), layer->y.data(), int(layer->x.size()), warp.source);
         }
         const std::size_t at = std::size_t(row) * width;
-        cover_row(warp, patch, upper, lower, smooth.data() + 2 * width, &skin.colours[4 * at], &skin.covered[at]);
+        const float *shading = smooth.data() + 2 * width;
+        cover_row(warp, patch, upper, lower, shut, shading, &skin.colours[4 * at], &skin.covered[at]);
     }
     return skin;
 }
@@ -194,7 +207,7 @@ MIEN_CLONES void fill_row(const MienPatch &patch, Skin &skin, int frame, int row
 } // namespace
 
 void draw_patch(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame, int frame_of_field) {
-    Skin skin = cover(warp, patch, layers, frame_of_field);
+    Skin skin = cover(warp, patch, layers, frame_of_field, patch.shut == nullptr ? 0.0f : patch.shut[frame]);
     const std::size_t line = std::size_t(patch.width) * 3, size = line * patch.height;
     const std::uint8_t *behind = patch.behind + (patch.backs > 1 ? frame * size : 0);
     if (patch.inside != nullptr) {

@@ -127,7 +127,7 @@ def layered_warp(inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Bytes]:
     pixels = np.broadcast_to(lattice(box, height, width), (len(offset), height, width, 2))
     fine = sample(coarse, pixels, box)
     tint = given["fold_tint"]
-    drawn = shaded(source, tint, pixels + fine[:, :2].transpose(0, 2, 3, 1), fine[:, 2:])
+    drawn = shaded(sample(source, pixels + fine[:, :2].transpose(0, 2, 3, 1), box), tint, fine[:, 2:])
     frames = {"frames": over(drawn, given["behind"])}
     for name in PATCHES:
         own = {key.removeprefix(f"{name}_"): value for key, value in given.items() if key.startswith(name)}
@@ -148,8 +148,7 @@ def sample(image: Array, positions: Array, box: Array) -> Array:
     return grid_sample(image, grid, "bilinear", "border", align_corners=True)
 
 
-def shaded(source: Array, tint: Array, positions: Array, shading: Array) -> Array:
-    found = sample(source, positions, np.array([0, 0, source.shape[3] - 1, source.shape[2] - 1]))
+def shaded(found: Array, tint: Array, shading: Array) -> Array:
     dark = shading[:, :1] * found[:, 4:] * tint[:, None, None]
     gain = (1 - dark) * (1 + shading[:, 1:])
     return np.concatenate([found[:, :3] * gain, found[:, 3:4]], 1)
@@ -199,7 +198,10 @@ def patch(source: Array, tint: Array, base: Array, own: Mapping[str, Array]) -> 
     for coefficients, alpha in ((own["upper"], own["skin_alpha"][:, :1]), (own["lower"], own["skin_alpha"][:, 1:])):
         offset = sample(source_offsets(own["functions"], coefficients, box), pixels, box)
         positions = pixels + (smooth + share * (offset - smooth)).transpose(0, 2, 3, 1)
-        layers.append((shaded(source, tint, positions, shading), sample(alpha, positions, box)))
+        found = sample(source, positions, crop)
+        if "shut" in own and not layers:  # the upper one
+            found[:, :3] += own["shut"][:, None, None, None] * sample(own["shut_change"], positions, box)
+        layers.append((shaded(found, tint, shading), sample(alpha, positions, box)))
     (colour_upper, upper), (colour_lower, lower) = layers
     covered, beneath = np.minimum(upper + lower, 1), lower * (1 - upper)
     skin = (colour_upper * upper + colour_lower * beneath) / np.maximum(upper + beneath, 1e-6)

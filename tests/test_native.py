@@ -25,7 +25,7 @@ from kernels import reference
 from tests.clips import one, pair
 from tests.native_library import native_library
 from tests.perception import backend, bundle
-from tests.test_warp import PATCHES, displace, planted
+from tests.test_warp import EYES, PATCHES, displace, planted
 
 Arrays = dict[str, np.ndarray]
 
@@ -56,6 +56,8 @@ def noisy(frames: int = 3, strength: float = 1.5) -> Arrays:
         inputs[f"{name}_textures"][:, :3] *= 255
         inputs[f"{name}_shade"][:] = 0.3
         inputs[f"{name}_shade_step"][:] = SHADE_STEPS[name]
+        if name in EYES:
+            inputs[f"{name}_shut"] = np.array([0, *rng.uniform(0, 1, frames - 1)])
         inputs[f"{name}_affine"] += rng.normal(0, 0.02, inputs[f"{name}_affine"].shape)
     return {name: array if array.dtype == np.uint8 else array.astype(np.float32) for name, array in inputs.items()}
 

@@ -13,6 +13,7 @@ from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import (
+    LID_OVERLAP_CM,
     LIDS,
     LIP_OVERLAP_CM,
     RAISED_BROW_CM,
@@ -219,7 +220,8 @@ def test_a_blink_of_1_brings_the_lids_together(eye: int, wide: float) -> None:
     side = ("Right", "Left")[eye]
     upper, lower = (list(lid) for lid in LIDS[eye])
     closed = moved_cm(**{f"eyeBlink{side}": 1.0, f"eyeWide{side}": wide})
-    np.testing.assert_allclose(closed[upper], closed[lower], atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(closed[upper] - closed[lower], axis=1), LID_OVERLAP_CM, atol=1e-4)
+    assert (closed[upper, 1] > closed[lower, 1]).all()  # the upper one over the lower one's edge
     other_upper, other_lower = (list(lid) for lid in LIDS[1 - eye])
     assert np.linalg.norm(closed[other_lower] - closed[other_upper], axis=1).max() > 0.3
 

@@ -12,6 +12,7 @@ from engine.portrait.interpolation import Interpolation, node_positions
 from tests.perception import backend, bundle
 
 PATCHES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # and their numbers of textures
+EYES = ("eye_right", "eye_left")
 HEIGHT, WIDTH = 61, 74  # of the crop
 SIZES = {"eye_right": (19, 26), "eye_left": (21, 24), "mouth": (24, 31)}
 CORNERS = {"eye_right": (4, 5), "eye_left": (43, 6), "mouth": (20, 34)}  # x0 y0
@@ -86,6 +87,9 @@ def planted(frames: int = 1) -> dict[str, np.ndarray]:
             f"{name}_opacity": np.ones((frames, count)),
             f"{name}_behind": np.ascontiguousarray(behind[:, y0 : y0 + height, x0 : x0 + width]),
         }
+        if name in EYES:
+            change = rng.normal(0, 40, (1, 3, height, width))
+            inputs |= {f"{name}_shut_change": change, f"{name}_shut": np.zeros(frames)}
     return {name: array if array.dtype == np.uint8 else array.astype(np.float32) for name, array in inputs.items()}
 
 
@@ -230,6 +234,22 @@ def test_a_texture_turns_with_its_affine() -> None:
     np.testing.assert_array_equal(drawn[middle + 6], textures[0, :3, half, 0])
 
 
+@pytest.mark.parametrize("name", EYES)
+def test_a_shut_lid_is_of_other_colours_in_the_upper_layer_alone(name: str) -> None:
+    inputs = planted(frames=3)
+    half = SIZES[name][0] // 2
+    inputs[f"{name}_skin_alpha"][0, 0, half:], inputs[f"{name}_skin_alpha"][0, 1, half:] = 0, 1
+    inputs[f"{name}_shut"][:] = [0, 0.5, 1]
+    inputs["source"][0, :3], inputs[f"{name}_behind"][:] = 120, 60  # so that nothing is clipped
+    change = inputs[f"{name}_shut_change"][0].clip(-50, 50)
+    inputs[f"{name}_shut_change"][0] = change
+    drawn = warp()(**inputs)[f"{name}_frames"].astype(float)
+    for frame, shut in enumerate((0, 0.5, 1)):
+        added = drawn[frame] - drawn[0]
+        np.testing.assert_allclose(added[:half], shut * change.transpose(1, 2, 0)[:half], atol=1)
+        assert not added[half:].any()
+
+
 def test_the_file_is_the_torch_module() -> None:
     torch = pytest.importorskip("torch")
     from export.warp import LayeredWarp
@@ -246,6 +266,7 @@ def test_the_file_is_the_torch_module() -> None:
         inputs[f"{name}_shade_step"][:] = 1.7
         inputs[f"{name}_affine"] += rng.normal(0, 0.02, inputs[f"{name}_affine"].shape).astype(np.float32)
     inputs["folds"] = rng.uniform(0, 1, inputs["folds"].shape).astype(np.float32)
+    inputs |= {f"{name}_shut": rng.uniform(0, 1, 3).astype(np.float32) for name in EYES}
     with torch.no_grad():
         expected = LayeredWarp().eval()(*(torch.from_numpy(inputs[name]) for name in warp().inputs))
     found = warp()(**inputs)

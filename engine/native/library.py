@@ -11,7 +11,7 @@ from pathlib import Path
 
 log = logging.getLogger("engine")
 
-INTERFACE = 4  # kMienInterface
+INTERFACE = 5  # kMienInterface
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 PATH = Path(__file__).parent / f"libmien{SUFFIX}"
 
@@ -52,6 +52,8 @@ class Patch(ctypes.Structure):
         ("shade_step", ctypes.c_void_p),
         ("affine", ctypes.c_void_p),
         ("opacity", ctypes.c_void_p),
+        ("shut_change", ctypes.c_void_p),
+        ("shut", ctypes.c_void_p),
         ("behind", ctypes.c_void_p),
         ("backs", ctypes.c_int32),
         ("frames", ctypes.c_void_p),

@@ -22,6 +22,7 @@ BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLe
 LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
 UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
+LID_OVERLAP_CM = 0.05  # the upper one ends a little below the lower one's edge, along which the eye still shows
 LID_RING_SHARE = 0.8  # of the basis for the skin above the lid: more would pull hairs of low brows along
 WIDE_LIDS_CM, LID_HOLD = 1.22, 0.7  # a little more than irises' diameter, and the share of the rest that is held back
 # What brows rise by above the middle of the eye, and the share of the rest that is held back. Of 81 people who raised
@@ -81,13 +82,14 @@ class FaceShape:
         return np.asarray(self.with_lips_held(self.with_corners_held(moved)), np.float32)
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
-        """What a blink adds: margins meet exactly, skin around follows as the basis says, scaled to these eyes."""
+        """What a blink adds: margins meet, skin around follows as the basis says, scaled to these eyes."""
         gap = (self.rest_cm + moved)[:, lower] - (self.rest_cm + moved)[:, upper]  # (T, 7, 3)
         wide = np.linalg.norm(gap, axis=2).mean(1)
         usual = np.linalg.norm(self.basis_cm[blink, upper] - self.basis_cm[blink, lower], axis=1).mean()
         added = (amount * wide / usual)[:, None, None] * self.basis_cm[blink]
         added[:, UPPER_RINGS] *= LID_RING_SHARE
-        added[:, upper] = UPPER_LID_SHARE * amount[:, None, None] * gap
+        beyond = LID_OVERLAP_CM * gap / np.maximum(np.linalg.norm(gap, axis=2, keepdims=True), LID_OVERLAP_CM)
+        added[:, upper] = amount[:, None, None] * (UPPER_LID_SHARE * gap + beyond)
         added[:, lower] = -(1 - UPPER_LID_SHARE) * amount[:, None, None] * gap
         return np.asarray(added, np.float32)
 

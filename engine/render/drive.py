@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.motion.track import Motion
 from engine.portrait import topology as top
-from engine.portrait.control_points import PIVOT_CM
+from engine.portrait.control_points import PIVOT_CM, smoothstep
 from engine.portrait.folds import fold_strengths
 from engine.portrait.patches import LAYERS
 from engine.portrait.portrait import CHIN, JAW_PER_CHIN, Portrait
@@ -22,9 +22,10 @@ EYEBALL_RADIUS_CM = 1.2
 OWN_MOUTH_CM = 0.12  # once lips have moved this far, only the teeth are left of what the photo shows between them
 OWN_EYE_CM = 0.09  # once lids or iris have moved this far, the completed eye has replaced the photo's own
 LIPS = (*top.UPPER_LIP_INNER, *top.LOWER_LIP_INNER)
+SHUT = (0.2, 0.65)  # of how far lids close: from when on they look shut, and by when
 EYES = (
-    ("eye_right", top.EYE_ENDS_RIGHT, (*top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT)),
-    ("eye_left", top.EYE_ENDS_LEFT, (*top.UPPER_LID_LEFT, *top.LOWER_LID_LEFT)),
+    ("eye_right", top.EYE_ENDS_RIGHT, top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT),
+    ("eye_left", top.EYE_ENDS_LEFT, top.UPPER_LID_LEFT, top.LOWER_LID_LEFT),
 )
 
 
@@ -87,8 +88,9 @@ def texture_affine(matrix: Floats, centre_px: Floats, shift_px: Floats, origin_p
 
 
 def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floats) -> dict[str, Floats]:
-    """Affines (T, 3, 2, 3) and opacities (T, 3) of the white, the iris and the photo's own eye."""
-    name, ends, lids = EYES[eye]
+    """Affines (T, 3, 2, 3) and opacities (T, 3) of the white, the iris and the photo's own eye, and how far the upper
+    lid looks as it does when it is shut (T,)."""
+    name, ends, upper, lower = EYES[eye]
     points, box = portrait.points, portrait.patches[name]
     centre_px = points.positions_px[list(ends)].mean(0)
     matrix, shift = rigid_px(portrait, motion, portrait.shape.rest_cm[list(ends)].mean(0))
@@ -97,11 +99,18 @@ def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floa
     looked = (looked_cm @ points.cm_to_px.T).astype(np.float32)
     white = texture_affine(matrix, centre_px, shift, (box.x0, box.y0))
     iris = texture_affine(matrix, centre_px, shift + looked, (box.x0, box.y0))
-    lids_px = np.linalg.norm(expression_cm[:, list(lids)] @ points.cm_to_px.T, axis=2).max(1)
+    lids_px = np.linalg.norm(expression_cm[:, [*upper, *lower]] @ points.cm_to_px.T, axis=2).max(1)
     moved = lids_px + np.linalg.norm(looked, axis=1)
     ones = np.ones_like(moved)
     opacity = np.stack([ones, ones, np.clip(1 - moved / (OWN_EYE_CM * points.px_per_cm), 0, 1)], 1)
-    return {f"{name}_affine": np.stack([white, iris, white], 1), f"{name}_opacity": opacity.astype(np.float32)}
+    at_rest_cm = portrait.shape.rest_cm[list(lower)] - portrait.shape.rest_cm[list(upper)]
+    now_cm = at_rest_cm + expression_cm[:, list(lower)] - expression_cm[:, list(upper)]
+    open_share = np.linalg.norm(now_cm, axis=2).mean(1) / np.linalg.norm(at_rest_cm, axis=1).mean()
+    return {
+        f"{name}_affine": np.stack([white, iris, white], 1),
+        f"{name}_opacity": opacity.astype(np.float32),
+        f"{name}_shut": smoothstep(*SHUT, 1 - open_share).astype(np.float32),
+    }
 
 
 def mouth_inputs(portrait: Portrait, motion: Motion, expression_cm: Floats) -> dict[str, Floats]:

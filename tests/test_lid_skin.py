@@ -1,0 +1,127 @@
+"""Shut lids are skin down to a dark line: nothing that stood before or above an open eye is drawn out on them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.mesh import CanonicalFace
+from engine.portrait import topology as top
+from engine.portrait.lid_skin import shut_change
+from engine.portrait.patches import TEARS, Rectangle, contour
+from tests.perception import bundle
+
+SKIN, HAIR, EYE = (205, 160, 140), (50, 35, 30), (235, 230, 228)
+TINT = np.array([0.68, 1.03, 1.29], np.float32)
+EYES = TEARS[:2]
+ABOVE_LIDS = (top.ABOVE_LID_RIGHT, top.ABOVE_LID_LEFT[::-1])
+SIDE = 440
+EVERYTHING = Rectangle(20, 30, SIDE - 40, SIDE - 60)
+
+
+def mesh_px(px_per_cm: float) -> np.ndarray:
+    middle = np.full(2, SIDE / 2, np.float32)
+    points = CanonicalFace.load(bundle()).points_cm * px_per_cm
+    points[:, :2] += middle - points[[*top.EYE_ENDS_RIGHT, *top.EYE_ENDS_LEFT], :2].mean(0)
+    return np.asarray(points, np.float32)
+
+
+def drawn(px_per_cm: float, colour: tuple[int, int, int] = SKIN) -> np.ndarray:
+    """A face of one colour with open eyes."""
+    picture, mesh = np.full((SIDE, SIDE, 3), colour, np.uint8), mesh_px(px_per_cm)
+    for tear in EYES:
+        lids = [contour(mesh, tear.ends, between) for between in (tear.upper, tear.lower)]
+        cv2.fillPoly(picture, [np.rint(np.concatenate([lids[0], lids[1][::-1]])).astype(np.int32)], EYE)
+    return picture
+
+
+def with_hairs(picture: np.ndarray, px_per_cm: float, start: float, end: float) -> np.ndarray:
+    """The picture with hairs before both lids, between these shares of the way up, 0.25 cm apart."""
+    mesh, found = mesh_px(px_per_cm), picture.copy()
+    for tear, above in zip(EYES, ABOVE_LIDS, strict=True):
+        lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, above)
+        for low, high in list(zip(lid, upper, strict=True))[4:-4:4]:
+            a, b = (np.rint(low + share * (high - low)).astype(int).tolist() for share in (start, end))
+            cv2.line(found, a, b, HAIR, max(1, round(0.08 * px_per_cm)), cv2.LINE_AA)
+    return found
+
+
+def shut(picture: np.ndarray, px_per_cm: float, tint: np.ndarray = TINT) -> np.ndarray:
+    """The rectangle as it is looked at when both eyes are shut, where the open ones' photo has it."""
+    found = picture[EVERYTHING.slices].astype(np.float32)
+    for tear in EYES:
+        found += shut_change(picture, mesh_px(px_per_cm), tear, px_per_cm, tint, EVERYTHING)
+    return found
+
+
+def at(picture: np.ndarray, px_per_cm: float, eye: int, share: float) -> np.ndarray:
+    """Colours along a lid, this share of the way up -> (n, 3), without its ends."""
+    mesh, tear = mesh_px(px_per_cm), EYES[eye]
+    lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, ABOVE_LIDS[eye])
+    places = np.rint((lid + share * (upper - lid))[8:-8]).astype(int) - [EVERYTHING.x0, EVERYTHING.y0]
+    return np.asarray(picture[places[:, 1], places[:, 0]])
+
+
+@pytest.mark.parametrize("px_per_cm", [12.0, 20.0, 40.0])
+@pytest.mark.parametrize("eye", [0, 1])
+@pytest.mark.parametrize("hairs", [(0.15, 0.55), (0.5, 0.9)], ids=["lashes", "brows"])
+def test_no_hair_is_left_on_a_shut_lid(px_per_cm: float, eye: int, hairs: tuple[float, float]) -> None:
+    picture = with_hairs(drawn(px_per_cm), px_per_cm, *hairs)
+    middle = min(sum(hairs) / 2, 0.7)
+    before = at(picture[EVERYTHING.slices], px_per_cm, eye, middle).astype(float)
+    after = at(shut(picture, px_per_cm), px_per_cm, eye, middle)
+    assert before.min() < 100
+    assert np.abs(after - SKIN).max() < 35
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+def test_bare_lids_and_their_creases_stay_as_they_are(eye: int) -> None:
+    picture = drawn(20.0)
+    mesh, tear = mesh_px(20.0), EYES[eye]
+    lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, ABOVE_LIDS[eye])
+    crease = np.rint(lid + 0.5 * (upper - lid)).astype(np.int32)
+    cv2.polylines(picture, [crease[8:-8]], False, tuple(0.93 * value for value in SKIN), 2)
+    for share in (0.3, 0.5, 0.7):
+        before, after = (at(p, 20.0, eye, share) for p in (picture[EVERYTHING.slices], shut(picture, 20.0)))
+        np.testing.assert_allclose(after, before, atol=3)
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+def test_the_shade_of_a_deep_socket_is_lighter_on_the_lid(eye: int) -> None:
+    picture, mesh = drawn(20.0), mesh_px(20.0)
+    tear = EYES[eye]
+    lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, ABOVE_LIDS[eye])
+    beyond = upper + 0.4 * (upper - lid)
+    cv2.fillPoly(picture, [np.rint(np.concatenate([lid, beyond[::-1]])).astype(np.int32)], (90, 62, 52))
+    assert at(shut(picture, 20.0), 20.0, eye, 0.45).mean() > 0.75 * np.mean(SKIN)
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+def test_the_edge_has_no_glint_of_the_eye(eye: int) -> None:
+    mesh, tear, picture = mesh_px(20.0), EYES[eye], drawn(20.0)
+    lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, ABOVE_LIDS[eye])
+    lashes = lid + 0.08 * (upper - lid)
+    cv2.polylines(picture, [np.rint(lashes).astype(np.int32)], False, HAIR, 2)
+    below = -0.12  # of the way up: what goes with the lid though it is eye
+    before, after = (at(p, 20.0, eye, below) for p in (picture[EVERYTHING.slices], shut(picture, 20.0)))
+    assert before.mean() > 180
+    assert after.mean() < 110
+
+
+def test_nothing_changes_elsewhere() -> None:
+    picture, mesh = with_hairs(drawn(20.0), 20.0, 0.1, 1.6), mesh_px(20.0)
+    for tear, above in zip(EYES, ABOVE_LIDS, strict=True):
+        change = np.abs(shut_change(picture, mesh, tear, 20.0, TINT, EVERYTHING)).max(2)
+        lower, upper = (contour(mesh, tear.ends, between) for between in (tear.lower, above))
+        around = np.zeros((SIDE, SIDE), np.uint8)
+        cv2.fillPoly(around, [np.rint(np.concatenate([upper, lower[::-1]])).astype(np.int32)], 1)
+        outside = cv2.dilate(around, np.ones((5, 5), np.uint8))[EVERYTHING.slices] == 0
+        assert change.max() > 50
+        assert not change[outside].any()
+
+
+def test_lids_in_photos_without_colours_have_none() -> None:
+    grey = cv2.cvtColor(cv2.cvtColor(with_hairs(drawn(20.0), 20.0, 0.2, 0.6), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    found = shut(grey, 20.0, tint=np.ones(3, np.float32))
+    assert np.abs(found - found.mean(2, keepdims=True)).max() < 1e-2
