@@ -23,7 +23,7 @@ from engine.types import Image
 BATCH_PIXELS = 3_000_000  # of a batch of frames: enough to keep the cores busy, little enough for the memory
 NATIVE_BATCH_PIXELS = 9_000_000
 LEAST_NATIVE, MOST = 4, 8  # frames of a batch: the native warp reads its functions once a batch
-FIRST = 2
+FIRST, FIRST_BATCHES = 2, 2  # frames of those that are drawn first, and how many are
 
 
 def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mouth: Runner) -> Iterator[Image]:
@@ -37,7 +37,7 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
         size, at_once = int(np.clip(BATCH_PIXELS // (height * width), 1, MOST)), 1
     draw = partial(draw_batch, scene, motions, people)
     try:
-        with closing(in_order(draw, batches(frames, size, at_once), at_once)) as drawn:
+        with closing(in_order(draw, batches(frames, size), at_once)) as drawn:
             for canvas in drawn:
                 yield from canvas
     finally:  # when nothing is being drawn any more
@@ -46,13 +46,17 @@ def render_frames(scene: Scene, motions: Mapping[int, Motion], warp: Runner, mou
                 renderer.close()
 
 
-def batches(frames: int, size: int, at_once: int) -> Iterator[slice]:
-    """All frames, so many at a time; those that are drawn first are few, so that the encoder can begin soon."""
+def batches(frames: int, size: int) -> Iterator[slice]:
+    """All frames, so many at a time; those that are drawn first are few, so that the encoder can begin soon.
+
+    The last digits of a product depend on how many rows it has, so frames are cut into the same batches wherever they
+    are drawn: processors say only how many batches are drawn at once.
+    """
     start = 0
     for number in count():
         if start >= frames:
             return
-        stop = min(start + (min(size, FIRST) if number < at_once else size), frames)
+        stop = min(start + (min(size, FIRST) if number < FIRST_BATCHES else size), frames)
         yield slice(start, stop)
         start = stop
 

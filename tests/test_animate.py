@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import weakref
 from itertools import islice
 
@@ -72,6 +75,27 @@ def test_same_seed_same_bytes_and_another_seed_another_clip() -> None:
     first = clip(7)
     assert clip(7) == first
     assert clip(8) != first
+
+
+CLIP_HASH = """
+import hashlib, os, sys
+if sys.argv[1] == "one" and hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from tests.clips import engine, pair
+clip = engine().animate(pair(), "joy", seconds=2, seed=7).frames()
+print(hashlib.sha256(b"".join(next(clip).tobytes() for _ in range(30))).hexdigest())
+"""
+
+
+def test_neither_processors_nor_threads_change_a_pixel() -> None:
+    """Threads of BLAS, not of the networks: these are as many as there are processors."""
+    hashes = set()
+    for processors, threads in (("one", "1"), ("all", "2"), ("all", "16")):
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": threads}
+        command = [sys.executable, "-c", CLIP_HASH, processors]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        hashes.add(done.stdout)
+    assert len(hashes) == 1
 
 
 def test_without_a_seed_every_call_is_another_performance() -> None:

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from engine.composite import FIRST, batches, in_order
+from engine.composite import FIRST, FIRST_BATCHES, batches, in_order
 
 BATCHES = [slice(i, i + 1) for i in range(12)]
 
@@ -21,10 +21,10 @@ def drawn(part: slice) -> np.ndarray:
 @pytest.mark.parametrize("frames", [1, 3, 8, 121])
 @pytest.mark.parametrize("size", [1, 2, 8])
 def test_every_frame_is_in_one_batch_and_the_first_are_short(frames: int, size: int) -> None:
-    parts = list(batches(frames, size, 3))
+    parts = list(batches(frames, size))
     assert [t for part in parts for t in range(frames)[part]] == list(range(frames))
-    assert all(part.stop - part.start <= min(size, FIRST) for part in parts[:3])
-    assert all(part.stop - part.start == size for part in parts[3:-1])
+    assert all(part.stop - part.start <= min(size, FIRST) for part in parts[:FIRST_BATCHES])
+    assert all(part.stop - part.start == size for part in parts[FIRST_BATCHES:-1])
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 4, 40])

@@ -228,13 +228,13 @@ def face_shape(
     """points (468, 3), the photo's readings (52,), the head's rotation (3, 3) in the photo, what points take of each
     other's motion (468, 468), and how far each is free to move (468,)."""
     own = own_expression(readings)
-    opposite = -np.tensordot(own, basis.displacements_cm, 1)
+    opposite = -product(own[None], basis.displacements_cm.reshape(len(own), -1)).reshape(-1, 3)
     opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
     release = opposite + closing_lips_cm(points_cm + opposite)
     release += opening_cm(points_cm, basis.displacements_cm[list(BLINKS)])
     moves = basis.displacements_cm
     if together is not None:
-        release = together @ release
+        release = product(together.astype(np.float64), release.astype(np.float64))
         side_by_side = product(together, moves.transpose(1, 0, 2).reshape(len(together), -1))
         moves = np.ascontiguousarray(side_by_side.reshape(len(together), -1, 3).transpose(1, 0, 2))
     if free is not None:

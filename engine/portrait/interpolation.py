@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.products import product
+from engine.products import inverse, product
 from engine.types import Floats
 
 RIDGE = 1e-3  # of the mean distance: lets a field miss a point by a hair rather than fold
@@ -56,9 +56,9 @@ class Interpolation:
         system = np.zeros((n + AFFINE, n + AFFINE))
         system[:n, :n] = kernel - RIDGE * kernel.mean() * np.eye(n)  # |r| is conditionally negative definite
         system[:n, n:], system[n:, :n] = affine, affine.T
-        inverse: NDArray[np.float64] = np.asarray(np.linalg.inv(system))
-        self._solved = inverse[:, :n].copy()
-        self._corrections = [correction(inverse, list(out)) for out in variants]
+        inverted = inverse(system)
+        self._solved = inverted[:, :n].copy()
+        self._corrections = [correction(inverted, list(out)) for out in variants]
 
     def functions(self, nodes: NDArray[np.float64]) -> Floats:
         """The functions' values at nodes (rows, columns, 2), in the points' pixels -> (rows, columns, n + 3)."""
@@ -85,9 +85,9 @@ class Interpolation:
         return np.asarray((px - self._centre) / self._size)
 
 
-def correction(inverse: NDArray[np.float64], out: list[int]) -> tuple[list[int], NDArray[np.float64]]:
+def correction(inverted: NDArray[np.float64], out: list[int]) -> tuple[list[int], NDArray[np.float64]]:
     """Which coefficients, and times what (n + 3, len(out)), are to be taken away to leave these points out.
 
     Of a matrix whose inverse is known, a part can be inverted by inverting what is left out (Schur complement).
     """
-    return out, np.ascontiguousarray(np.linalg.solve(inverse[np.ix_(out, out)].T, inverse[:, out].T).T)
+    return out, np.ascontiguousarray(np.linalg.solve(inverted[np.ix_(out, out)].T, inverted[:, out].T).T)
