@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from zlib import crc32
 
 from engine.backends import ON_A_GPU, open_backend
 from engine.backends.base import DeviceRunner
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.bundle import Bundle
+from engine.checks import number
 from engine.composite import render_frames
 from engine.cuda.layered_warp import CudaWarp
 from engine.detect import Detector
-from engine.errors import NoFaceError, OptionError
+from engine.errors import NoFaceError
 from engine.faces import SMALLEST_FACE_PX, FaceFinder, FoundFaces, is_large, side_px
 from engine.inpaint import Inpainter
-from engine.media.read import PhotoSource, read_photo
+from engine.media.read import PhotoSource, checked_max_side, read_photo
 from engine.media.video import Video
 from engine.mesh import MeshFitter
 from engine.motion.ends import looped, starting_at_photo
@@ -30,9 +32,10 @@ from engine.motion.track import Motion
 from engine.native import NativeWarp
 from engine.options import (
     DEFAULT_SECONDS,
+    INTENSITY,
     Faces,
     Part,
-    check_intensity,
+    check_loop,
     chosen_faces,
     clip_seconds,
     drawn_seed,
@@ -64,13 +67,12 @@ class Engine:
 
     backend: "auto" or one of `engine.backends.BACKENDS`. max_side: larger photos are made smaller, with a warning.
 
-    Raises BackendError for an unknown backend, OptionError for a max_side under 64, BundleError if weights are damaged.
+    Raises BackendError for an unknown backend, OptionError for a max_side that isn't from 64 to 8192, BundleError if
+    weights are damaged.
     """
 
     def __init__(self, backend: str = "auto", *, max_side: int = 1920) -> None:
-        if max_side < 64:
-            raise OptionError(f"max_side is {max_side}; give at least 64 pixels.")
-        self._max_side = max_side
+        self._max_side = checked_max_side(max_side)
         self._backend = open_backend(backend)
         # Thousands of tiny nodes that run once a clip: not worth the second that compiling them takes, or on a GPU the
         # minute.
@@ -89,6 +91,7 @@ class Engine:
         self._warp, self._mouth = warp.result(), mouth.result()
         self._generator = MotionGenerator(motion.result())
         self._builder: SceneBuilder | None = None
+        self._building = Lock()
 
     def report(self) -> dict[str, str]:
         """Which network runs where, by the name of its file: "tensorrt on NVIDIA H100, float16"."""
@@ -138,6 +141,7 @@ class Engine:
         seed: int | None = None,
         faces: Faces = "all",
         loop: bool = False,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Video:
         """A clip of the photo in which its people show an emotion, each in their own way.
 
@@ -150,20 +154,24 @@ class Engine:
             seconds: 2 to 10 (default: 4, or the motion's own length). The clip has round(60 * seconds) frames; the
                 first one is the photo.
             intensity: 0 (the photo, alive) to 1.5; 1 is a clear expression. A `Motion` is played as it is.
-            seed: The same seed gives the same clip of a photo, byte for byte; without one every call is another
-                performance.
+            seed: The same seed gives the same clip of a photo, byte for byte, with the same installation on the same
+                kind of processor, however many there are; without one every call is another performance. `Video.seed`
+                is the one that was drawn.
             faces: The numbers of the faces that move; the others stand still.
             loop: The clip ends where it began, so that it can be repeated without a jump.
+            progress: Is called as by `prepare`, with (people done, people in all). Frames are drawn later: `Video.save`
+                has one of its own.
 
         Raises UnknownEmotionError, FaceIndexError, OptionError, MotionError, and what `prepare` raises; all of that
         before the first frame is drawn.
         """
         seconds = clip_seconds(emotion, seconds)
         wanted = read_emotion(emotion, seconds)
-        check_intensity(intensity)
+        intensity = number("intensity", intensity, *INTENSITY)
+        check_loop(loop)
         seed = drawn_seed(seed)
         log.info("seed %d", seed)
-        ready = image if isinstance(image, PortraitSet) else self.prepare(image)
+        ready = image if isinstance(image, PortraitSet) else self.prepare(image, progress=progress)
         chosen = chosen_faces(ready, wanted if isinstance(wanted, dict) else (), faces)
         parts = {i: wanted.get(i, NEUTRAL) if isinstance(wanted, dict) else wanted for i in chosen}
         motions = self._generator.generate(
@@ -175,7 +183,7 @@ class Engine:
             photo=crc32(ready.photo.tobytes()),
         )
         motions |= {i: starting_at_photo(part[:]) for i, part in parts.items() if isinstance(part, Motion)}
-        return self._video(ready, {i: looped(motion) for i, motion in motions.items()} if loop else motions)
+        return self._video(ready, {i: looped(motion) for i, motion in motions.items()} if loop else motions, seed)
 
     def motion(
         self,
@@ -194,7 +202,8 @@ class Engine:
         Raises UnknownEmotionError or OptionError.
         """
         seconds = clip_seconds(emotion, seconds)
-        check_intensity(intensity)
+        intensity = number("intensity", intensity, *INTENSITY)
+        check_loop(loop)
         seed = drawn_seed(seed)
         log.info("seed %d", seed)
         motion = self._generator.generate(
@@ -206,29 +215,28 @@ class Engine:
         )[0]
         return looped(motion) if loop else motion
 
-    def _video(self, ready: PortraitSet, motions: Mapping[int, Motion]) -> Video:
+    def _video(self, ready: PortraitSet, motions: Mapping[int, Motion], seed: int) -> Video:
         height, width = ready.photo.shape[:2]
-        frame_count = len(next(iter(motions.values())))
+        count, size = len(next(iter(motions.values()))), (width, height)
         warp, mouth, gpu = self._warp, self._mouth, self._backend.name in ON_A_GPU
         if not isinstance(warp, CudaWarp):
-            return Video(lambda: render_frames(ready.scene, motions, warp, mouth), frame_count, (width, height), gpu)
+            return Video(lambda: render_frames(ready.scene, motions, warp, mouth), count, size, gpu, seed=seed)
         assert isinstance(mouth, DeviceRunner), "every backend for GPUs opens such"
         on_gpu = partial(render_on_gpu, ready.scene, motions, warp, mouth)
-        return Video(
-            lambda: copied_to_host(on_gpu(), (height, width), warp.kernels), frame_count, (width, height), gpu, on_gpu
-        )
+        return Video(lambda: copied_to_host(on_gpu(), (height, width), warp.kernels), count, size, gpu, on_gpu, seed)
 
     def _scene_builder(self) -> SceneBuilder:
         """Opened when first needed: finding faces needs none of it."""
-        if self._builder is None:
-            bundle = self._bundle
-            self._builder = SceneBuilder(
-                Segmenter(self._backend, bundle),
-                Inpainter(self._backend, bundle),
-                FaceAssets.load(bundle),
-                self._backend,
-            )
-        return self._builder
+        with self._building:
+            if self._builder is None:
+                bundle = self._bundle
+                self._builder = SceneBuilder(
+                    Segmenter(self._backend, bundle),
+                    Inpainter(self._backend, bundle),
+                    FaceAssets.load(bundle),
+                    self._backend,
+                )
+            return self._builder
 
 
 def shown_by(ready: PortraitSet, face: int) -> Shown:

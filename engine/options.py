@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, Literal, TypeGuard
 
+import numpy as np
+
+from engine.checks import number, whole_number
 from engine.errors import FaceIndexError, OptionError, UnknownEmotionError
 from engine.faces import FoundFaces
 from engine.motion.script import Script, Wanted
@@ -38,19 +41,17 @@ def clip_seconds(emotion: Part | Mapping[int, Part], seconds: float | None) -> f
             f"The motions last {' and '.join(f'{length:.4g}' for length in sorted(lengths))} seconds; "
             "make them equally long, for example motion[:240]."
         )
+    wanted = DEFAULT_SECONDS if seconds is None else number("seconds", seconds, *SECONDS)
     if lengths:
         (length,) = lengths
-        if seconds is not None and round(seconds * FPS) != round(length * FPS):
-            raise OptionError(f"seconds is {seconds:g}, but the motion lasts {length:.4g}; leave seconds out.")
+        if seconds is not None and round(wanted * FPS) != round(length * FPS):
+            raise OptionError(f"seconds is {wanted:g}, but the motion lasts {length:.4g}; leave seconds out.")
         if not SECONDS[0] <= length <= SECONDS[1]:
             raise OptionError(
                 f"The motion lasts {length:.4g} seconds; give {SECONDS[0]:g} to {SECONDS[1]:g} of it, "
                 "for example motion[:240]."
             )
         return float(length)
-    wanted = DEFAULT_SECONDS if seconds is None else seconds
-    if not SECONDS[0] <= wanted <= SECONDS[1]:
-        raise OptionError(f"seconds is {wanted:g}; give a number from {SECONDS[0]:g} to {SECONDS[1]:g}.")
     return wanted
 
 
@@ -70,36 +71,42 @@ def read_emotion(emotion: Part | Mapping[int, Part], seconds: float) -> Script |
     }
 
 
-def check_intensity(intensity: float) -> None:
-    """Raises OptionError."""
-    if not INTENSITY[0] <= intensity <= INTENSITY[1]:
-        raise OptionError(f"intensity is {intensity:g}; give a number from {INTENSITY[0]:g} to {INTENSITY[1]:g}.")
+def check_loop(loop: bool) -> None:
+    """Raises OptionError: text such as "no" would count as yes."""
+    if not isinstance(loop, (bool, np.bool_)):
+        raise OptionError(f"loop must be True or False, not {loop!r}.")
 
 
 def drawn_seed(seed: int | None) -> int:
     """The seed itself, or a new one; raises OptionError."""
-    if seed is None:
-        return secrets.randbits(32)
-    if not 0 <= seed < SEED_LIMIT:
-        raise OptionError(f"seed is {seed}; give a whole number from 0 to {SEED_LIMIT - 1}.")
-    return seed
+    return secrets.randbits(32) if seed is None else whole_number("seed", seed, 0, SEED_LIMIT - 1)
 
 
 def chosen_faces(found: FoundFaces, named: Iterable[int], faces: Faces) -> list[int]:
     """The numbers of the faces that move, of those that can.
 
-    named: Faces that were given an emotion. Raises FaceIndexError for one that isn't there or can't move.
+    named: Faces that were given an emotion. Raises FaceIndexError for one that isn't there, can't move or isn't asked.
     """
     count = len(found.faces)
     able = [i for i, mesh in enumerate(found.meshes) if mesh is not None]
-    asked = [] if isinstance(faces, str) else [int(i) for i in faces]
-    if isinstance(faces, str) and faces != "all":
-        raise FaceIndexError(f"faces is '{faces}'; give 'all' or the numbers of faces, as in [0, 2].")
-    if not isinstance(faces, str) and not asked:
-        raise FaceIndexError("faces is empty; give 'all' or the numbers of faces, as in [0, 2].")
+    asked = asked_faces(faces)
     for i in [*asked, *named]:
         if not 0 <= i < count:
             raise FaceIndexError(f"There is no face {i}; the photo has {count}, numbered from 0, left to right.")
         if i not in able:
             raise FaceIndexError(f"Face {i} {found.obstacle(i)} and can't be animated; leave it out.")
+        if asked and i not in asked:
+            raise FaceIndexError(
+                f"Face {i} was given an emotion, but faces leaves it out; add it there, or drop either."
+            )
     return asked or able
+
+
+def asked_faces(faces: Faces) -> list[int]:
+    """The numbers themselves, none for "all"; raises FaceIndexError for anything else."""
+    if isinstance(faces, str) and faces == "all":
+        return []
+    asked = [] if isinstance(faces, (str, bytes)) or not isinstance(faces, Iterable) else list(faces)
+    if not asked or not all(isinstance(i, Integral) and not isinstance(i, bool) for i in asked):
+        raise FaceIndexError(f"faces is {faces!r}; give 'all' or the numbers of faces, as in [0, 2].")
+    return [int(i) for i in asked]

@@ -11,7 +11,16 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from engine import FaceIndexError, ImageError, Motion, MotionError, NoFaceError, OptionError, UnknownEmotionError
+from engine import (
+    Engine,
+    FaceIndexError,
+    ImageError,
+    Motion,
+    MotionError,
+    NoFaceError,
+    OptionError,
+    UnknownEmotionError,
+)
 from engine.mesh import BLENDSHAPES
 from engine.samples import SAMPLES, sample_photo
 from engine.types import Image
@@ -199,7 +208,7 @@ def test_a_motion_has_the_options_of_a_clip() -> None:
     assert not same(motion, engine().motion("fear", seconds=3, seed=4))
     assert engine().motion("fear", seconds=3, seed=3, intensity=0.5).blendshapes.max() < motion.blendshapes.max()
     assert np.abs(engine().motion("fear", seconds=3, seed=3, loop=True).rotation_deg[-1]).max() < 0.01
-    with pytest.raises(OptionError, match="seconds is 11"):
+    with pytest.raises(OptionError, match=r"seconds must be .* not 11"):
         engine().motion("fear", seconds=11)
 
 
@@ -228,13 +237,28 @@ def not_finite() -> Motion:
         ({"faces": [-1]}, FaceIndexError),
         ({"faces": []}, FaceIndexError),
         ({"faces": "some"}, FaceIndexError),
+        ({"faces": 0}, FaceIndexError),
+        ({"faces": None}, FaceIndexError),
+        ({"faces": [0.7]}, FaceIndexError),
+        ({"faces": ["0"]}, FaceIndexError),
+        ({"faces": b"\0"}, FaceIndexError),
         ({"seconds": 1.9}, OptionError),
         ({"seconds": 10.1}, OptionError),
         ({"seconds": float("nan")}, OptionError),
+        ({"seconds": "3"}, OptionError),
+        ({"seconds": 10**400}, OptionError),
+        ({"seconds": np.array([3.0])}, OptionError),
+        ({"emotion": random_motion(120), "seconds": float("inf")}, OptionError),
+        ({"emotion": random_motion(120), "seconds": "2"}, OptionError),
         ({"intensity": -0.1}, OptionError),
         ({"intensity": 1.6}, OptionError),
+        ({"intensity": "1"}, OptionError),
+        ({"intensity": None}, OptionError),
         ({"seed": -1}, OptionError),
         ({"seed": 2**63}, OptionError),
+        ({"seed": 1.0}, OptionError),
+        ({"seed": True}, OptionError),
+        ({"loop": "no"}, OptionError),
         ({"emotion": {0: "joy", "fear": 0.5}}, OptionError),
         ({"emotion": [(0, "joy"), (4, "fear")]}, OptionError),
         ({"emotion": random_motion(119)}, OptionError),
@@ -251,9 +275,42 @@ def test_errors_come_from_animate_itself(options: dict, error: type[Exception]) 
     assert str(caught.value).endswith(".")
 
 
+def test_numpy_s_numbers_are_numbers() -> None:
+    options = {"seconds": np.float32(2), "intensity": np.float64(1), "seed": np.int64(7), "faces": [np.int32(0)]}
+    found = engine().animate(one(), "joy", **options, loop=np.bool_(False))
+    assert len(found) == 120
+    assert found.seed == 7
+
+
+def test_an_emotion_for_a_face_that_stays_still_is_refused() -> None:
+    with pytest.raises(FaceIndexError, match="Face 0 was given an emotion, but faces leaves it out"):
+        engine().animate(pair(), {0: "joy"}, faces=[1], seed=1)
+    assert len(engine().animate(pair(), {0: "joy"}, faces=[0, 1], seconds=2, seed=1)) == 120
+
+
+def test_a_clip_knows_the_seed_that_makes_it_again() -> None:
+    drawn = engine().animate(one(), "joy", seconds=2)
+    again = engine().animate(one(), "joy", seconds=2, seed=drawn.seed)
+    for first, second in zip(islice(drawn.frames(), 30), islice(again.frames(), 30), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_taking_a_photo_apart_is_reported() -> None:
+    said: list[tuple[int, int]] = []
+    engine().animate(pair_photo(), "joy", seconds=2, progress=lambda *done: said.append(done))
+    assert said == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("max_side", ["1920", None, 63, 8193, 1920.0, float("nan"), True])
+def test_an_engine_refuses_a_size_that_no_photo_could_have(max_side) -> None:
+    with pytest.raises(OptionError, match="max_side must be"):
+        Engine(max_side=max_side)
+
+
 def test_options_are_looked_at_before_the_photo() -> None:
-    with pytest.raises(OptionError):
-        engine().animate("nowhere.jpg", "joy", seconds=99)
+    for option in ({"seconds": 99}, {"seed": 1.5}, {"intensity": "1"}):
+        with pytest.raises(OptionError):
+            engine().animate("nowhere.jpg", "joy", **option)
     with pytest.raises(ImageError, match="nowhere"):
         engine().animate("nowhere.jpg", "joy")
 

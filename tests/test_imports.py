@@ -15,7 +15,10 @@ ENGINE = Path(__file__).parents[1] / "engine"
 # A module imports only from its own stage and from those above it. A name covers the modules below it; the longest
 # name that fits decides. A new module fails here until it has its place.
 STAGES = (
-    ("base", ("engine.errors", "engine.products", "engine.types", "engine.samples", "engine.media.output")),
+    (
+        "base",
+        ("engine.checks", "engine.errors", "engine.products", "engine.types", "engine.samples", "engine.media.output"),
+    ),
     ("backends", ("engine.backends", "engine.bundle", "engine.cuda", "engine.native")),
     ("photo", ("engine.media.read",)),
     (

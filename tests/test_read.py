@@ -94,6 +94,14 @@ def test_sixteen_bits_are_scaled(picture: np.ndarray, kind: str) -> None:
     np.testing.assert_array_equal(read_photo(grey.tobytes())[:, :, 2], picture[:, :, 1])
 
 
+def test_sixteen_bits_in_the_other_order_of_bytes(picture: np.ndarray, tmp_path: Path) -> None:
+    grey = picture[..., 0].astype(np.uint16) * 257
+    expected = read_photo(grey)
+    np.testing.assert_array_equal(read_photo(grey.astype(">u2")), expected)
+    Pillow.frombytes("I;16B", grey.shape[::-1], grey.astype(">u2").tobytes()).save(tmp_path / "big_endian.tif")
+    np.testing.assert_array_equal(read_photo(tmp_path / "big_endian.tif"), expected)
+
+
 def test_cmyk(picture: np.ndarray) -> None:
     photo = read_photo(encoded(Pillow.fromarray(picture).convert("CMYK"), "JPEG", quality=98))
     assert np.abs(photo.astype(int) - picture).mean() < JPEG_ERROR
@@ -211,6 +219,12 @@ def test_damaged_bytes_give_a_photo_or_an_image_error(picture: np.ndarray, kind:
             assert str(error).endswith(".")
 
 
+def closed_file() -> io.BytesIO:
+    file = io.BytesIO(b"whatever")
+    file.close()
+    return file
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
@@ -222,13 +236,18 @@ def test_damaged_bytes_give_a_photo_or_an_image_error(picture: np.ndarray, kind:
         (b"plain text, no picture", "isn't an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 90 90\n", "isn't an image"),
         (io.StringIO("text"), "binary mode"),
+        (io.TextIOWrapper(io.BytesIO(b"\xff\xd8\xff"), encoding="utf-8"), "binary mode"),
+        (closed_file(), "can't be read"),
+        (Pillow.new("I", (64, 64), 200), "The Pillow image: its 16-bit values end at 200"),
+        (np.full((64, 64, 3), 255, np.uint16), "convert it to uint8"),
+        (Pillow.new("F", (64, 64), 200.0), "The Pillow image: floats must be from 0 to 1"),
         (None, "not NoneType"),
         (7, "not int"),
         (np.zeros((3, 64, 64), np.uint8), "reorder"),
         (np.zeros((64, 64, 2), np.uint8), "shape"),
         (np.zeros((0, 64, 3), np.uint8), "empty"),
         (np.zeros((64, 64, 3), np.int32), "int32"),
-        (np.full((64, 64, 3), 255.0), "0 to 1"),
+        (np.full((64, 64, 3), 255.0), "The array: floats must be from 0 to 1"),
         (np.full((64, 64, 3), np.nan), "0 to 1"),
         (np.zeros((31, 64, 3), np.uint8), "at least 32"),
         (np.zeros((33, 8000, 3), np.uint8), "at least 32"),

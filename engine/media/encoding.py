@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from engine.checks import whole_number
 from engine.errors import OptionError
 
 Codec = Literal["h264", "hevc", "av1"]
@@ -12,7 +13,7 @@ CODECS: Final = ("h264", "hevc", "av1")
 FPS: Final = 60
 QUALITY: Final = 18  # can hardly be told from the original
 WORST: Final = 51
-LOWEST_BITRATE: Final = 50_000
+BITRATES: Final = (50_000, 1_000_000_000)
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,12 @@ class Encoding:
             raise OptionError(f"There is no codec '{self.codec}'; choose one of {', '.join(CODECS)}.")
         if self.quality is not None and self.bitrate is not None:
             raise OptionError("Both quality and bitrate were given; leave one of them out.")
-        if self.quality is not None and not (_whole(self.quality) and 0 <= self.quality <= WORST):
-            raise OptionError(f"quality must be a whole number from 0 (best) to {WORST}, not {self.quality!r}.")
-        if self.bitrate is not None and not (_whole(self.bitrate) and self.bitrate >= LOWEST_BITRATE):
-            raise OptionError(
-                f"bitrate must be a whole number of bits a second, at least {LOWEST_BITRATE}, not {self.bitrate!r}."
-            )
+        if self.quality is not None:
+            object.__setattr__(self, "quality", whole_number("quality", self.quality, 0, WORST))
+        if self.bitrate is not None:
+            bitrate = whole_number("bitrate", self.bitrate, *BITRATES, " of bits a second")
+            object.__setattr__(self, "bitrate", bitrate)
 
     @property
     def wanted_quality(self) -> int:
         return QUALITY if self.quality is None else self.quality
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
-from engine.errors import ImageError, OptionError
+from engine.checks import whole_number
+from engine.errors import ImageError
 from engine.types import Image
 
 PhotoSource = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Pillow.Image
 
 MAX_PIXELS: Final = 80_000_000
+BLACK_OF_16_BITS: Final = 255  # no picture of 16 bits is as dark, but 8 bits in them are
 MIN_SIDE: Final = 32  # pixels; the detector's smallest face is 24 px
 MAX_SIDE_RANGE: Final = (64, 8192)  # pixels; every player takes H.264 up to 8192
 
@@ -50,16 +52,18 @@ def read_photo(source: PhotoSource, *, max_side: int = 1920) -> Image:
     Raises ImageError if there is no such file, or it isn't a still image of 32 px a side to 80 megapixels, and
     OptionError if max_side isn't a whole number from 64 to 8192.
     """
-    low, high = MAX_SIDE_RANGE
-    if isinstance(max_side, bool) or not isinstance(max_side, int) or not low <= max_side <= high:
-        raise OptionError(f"max_side must be a whole number of pixels from {low} to {high}, not {max_side!r}.")
-    return _shrink(_read_any(source), max_side)
+    return _shrink(_read_any(source), checked_max_side(max_side))
+
+
+def checked_max_side(max_side: int) -> int:
+    """Raises OptionError."""
+    return whole_number("max_side", max_side, *MAX_SIDE_RANGE, " of pixels")
 
 
 def _read_any(source: PhotoSource) -> Image:
     """Decides what the source is; the only place that does."""
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(source, "the array")
     if isinstance(source, Pillow.Image):
         return _from_pillow(source, "the Pillow image")
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -89,7 +93,13 @@ def _from_path(path: str | os.PathLike[str]) -> Image:
 
 def _in_memory(file: IO[bytes]) -> IO[bytes]:
     """The rest of a file, seekable."""
-    data = file.read()
+    data: bytes | str
+    try:
+        data = file.read()
+    except UnicodeDecodeError:
+        data = ""
+    except (OSError, ValueError) as error:  # closed, opened for writing, or a broken disk or connection
+        raise ImageError(f"The file object can't be read ({_reason(error)}); open it in binary mode ('rb').") from None
     if not isinstance(data, bytes):
         raise ImageError("The file object gives text instead of bytes; open it in binary mode ('rb').")
     return io.BytesIO(data)
@@ -151,7 +161,7 @@ def _to_rgb(image: Pillow.Image, name: str) -> Image:
             if grey.min() < 0 or grey.max() > 65535:
                 raise ImageError(f"{_capital(name)}: its greys have more than 16 bits; save it with 8 or 16.")
             grey = grey.astype(np.uint16)
-        image = Pillow.fromarray(_from_array(grey)).convert("L")
+        image = Pillow.fromarray(_from_array(grey, name)).convert("L")
     elif image.has_transparency_data:
         colour = image.convert("RGBA")
         image = Pillow.alpha_composite(Pillow.new("RGBA", image.size, "white"), colour).convert("RGB")
@@ -182,7 +192,7 @@ def _to_srgb(image: Pillow.Image, profile: bytes) -> Pillow.Image:
     return converted or image
 
 
-def _from_array(array: NDArray[Any]) -> Image:
+def _from_array(array: NDArray[Any], name: str) -> Image:
     """RGB uint8 from RGB, RGBA or grey of 8 or 16 bits or floats from 0 to 1."""
     shape = array.shape
     if array.ndim == 2:
@@ -191,8 +201,8 @@ def _from_array(array: NDArray[Any]) -> Image:
         raise ImageError(f"An array must have the shape (H, W, 3), (H, W, 4) or (H, W), not {shape}; reorder its axes.")
     if array.size == 0:
         raise ImageError(f"The array is empty: its shape is {shape}; pass a picture.")
-    _check_pixels(array.shape[1], array.shape[0], "the array")
-    levels = _to_uint8(array)
+    _check_pixels(array.shape[1], array.shape[0], name)
+    levels = _to_uint8(array, name)
     if levels.shape[2] == 4:
         alpha = levels[:, :, 3:].astype(np.uint16)
         over_white = levels[:, :, :3] * alpha + 255 * (255 - alpha)
@@ -200,17 +210,24 @@ def _from_array(array: NDArray[Any]) -> Image:
     return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), order="C")
 
 
-def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return np.asarray(array, np.uint8)
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # in either order of bytes
+        if array.max() <= BLACK_OF_16_BITS:
+            raise ImageError(
+                f"{_capital(name)}: its 16-bit values end at {array.max()} of 65535, which is black; "
+                "if they are 8-bit values, convert it to uint8."
+            )
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
         if not (low >= 0 and high <= 1):  # also true for NaN
-            raise ImageError(f"An array of floats must hold 0 to 1, but this one holds {low:g} to {high:g}; scale it.")
+            raise ImageError(
+                f"{_capital(name)}: floats must be from 0 to 1, but these are {low:g} to {high:g}; scale it."
+            )
         return np.asarray(np.rint(array * 255), np.uint8)
-    raise ImageError(f"An array must be uint8, uint16 or float, not {array.dtype}; convert it to uint8.")
+    raise ImageError(f"{_capital(name)}: it must be uint8, uint16 or float, not {array.dtype}; convert it to uint8.")
 
 
 def _shrink(photo: Image, max_side: int) -> Image:

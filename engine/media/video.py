@@ -25,6 +25,7 @@ class Video:
     size: (width, height) in pixels, the photo's own. A file has even sizes: one more line or column if need be.
     gpu: whether files are encoded by the graphics card, where it can.
     render_on_gpu: the same frames in the card's memory, of even sizes; None where they are drawn elsewhere.
+    seed: what `animate` makes the same clip by.
     """
 
     render: Callable[[], Iterator[Image]]
@@ -32,6 +33,7 @@ class Video:
     size: tuple[int, int]
     gpu: bool = False
     render_on_gpu: Callable[[], Iterator[DeviceArray]] | None = None
+    seed: int = 0
     fps: ClassVar[int] = FPS
 
     def __repr__(self) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Real
 
 import numpy as np
 
+from engine.checks import number
 from engine.errors import OptionError, UnknownEmotionError
 from engine.motion.emotions import EMOTIONS
 from engine.types import Floats
@@ -18,6 +18,7 @@ Timeline = Sequence[tuple[float, str | Mix]]  # (seconds, what is shown from the
 Wanted = str | Mix | Timeline
 
 SHOWN = tuple(name for name in EMOTIONS if name != "neutral")  # the order of the columns of `Script.weights`
+LATEST_SECONDS = 3600.0  # of a step; clips are shorter, which is said of them
 ROUNDING = 1e-6  # by which the strengths of a mix may exceed 1
 
 
@@ -74,9 +75,9 @@ def _step(step: object) -> tuple[float, Mix]:
     if isinstance(step, (str, Mapping)) or not isinstance(step, Sequence) or len(step) != 2:
         raise OptionError(f"A timeline has steps such as (1.5, 'surprise'), not {step!r}.")
     at, what = step
-    if not isinstance(at, Real) or not isinstance(what, (str, Mapping)):
+    if not isinstance(what, (str, Mapping)):
         raise OptionError(f"A timeline has steps such as (1.5, 'surprise'), not {step!r}.")
-    return float(at), _mix(what)
+    return number("A timeline's time", at, 0, LATEST_SECONDS), _mix(what)
 
 
 def _mix(wanted: str | Mix) -> Mix:
@@ -89,8 +90,7 @@ def _mix(wanted: str | Mix) -> Mix:
             raise UnknownEmotionError(
                 f"'{name}' is not an emotion that can be shown; choose one of {', '.join(EMOTIONS)}."
             )
-        if not isinstance(strength, Real) or not 0 <= strength <= 1:
-            raise OptionError(f"The strength of {name} is {strength!r}; give a number from 0 to 1.")
+        number(f"The strength of {name}", strength, 0, 1)
     whole = sum(strengths.values())
     if whole > 1 + ROUNDING:
         raise OptionError(f"The strengths of the mix sum up to {whole:g}; make that 1 at most, the rest is neutral.")
