@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -229,7 +231,14 @@ def test_a_clip_in_place_is_replaced_and_a_link_stays_a_link(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("no/such/clip.mp4", "no folder"), ("", "is a folder"), ("clip.avi", "end in .mp4"), ("clip", "end in .mp4")],
+    [
+        ("no/such/clip.mp4", "no folder"),
+        ("", "is a folder"),
+        ("clip.avi", "end in .mp4"),
+        ("clip", "end in .mp4"),
+        ("x" * 300 + ".mp4", "can't be written"),
+        ("a\0b.mp4", "can't be written"),
+    ],
 )
 def test_targets_that_cannot_be_written(tmp_path: Path, name: str, sentence: str) -> None:
     def never() -> Iterator[np.ndarray]:
@@ -240,6 +249,41 @@ def test_targets_that_cannot_be_written(tmp_path: Path, name: str, sentence: str
         write_mp4(never(), tmp_path / name)
     assert str(caught.value).endswith(".")
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", [None, 5, b"clip.mp4", io.BytesIO()])
+def test_what_names_no_file(path) -> None:
+    with pytest.raises(OutputError, match="named by text or a path"):
+        write_mp4(moving(), path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX")
+def test_links_to_themselves_and_pipes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for name, sentence in (("loop.mp4", "can't be written"), ("pipe.mp4", "a device or a pipe")):
+        with pytest.raises(OutputError, match=sentence):
+            write_mp4(moving(), tmp_path / name)
+    assert left_in(tmp_path) == ["loop.mp4", "pipe.mp4"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX")
+def test_a_clip_in_place_keeps_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "mine.mp4").touch(mode=0o600)
+    write_mp4(moving(), tmp_path / "mine.mp4")
+    assert (tmp_path / "mine.mp4").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the temporary file can't be removed either, which must not hide why."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OutputError, match="no permission"):
+        write_mp4(moving(), tmp_path / "clip.mp4")
 
 
 def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,10 @@ def test_a_motion_s_arrays_are_its_own_and_can_be_edited() -> None:
         ({"body_cm": np.full((10, 3), np.nan)}, "body_cm has numbers that aren't finite"),
         ({"shift_cm": "none"}, "shift_cm is not an array of numbers"),
         ({"shift_cm": [[0, 0, 0], [0]]}, "shift_cm is not an array of numbers"),
+        ({"blendshapes": [[0] * 52, [0]]}, "blendshapes is not an array of numbers"),
+        ({"rotation_deg": np.zeros((10, 3), complex)}, "rotation_deg is not an array of numbers"),
+        ({"blendshapes": np.full((10, 52), 100.0)}, "blendshapes goes up to 100; keep it within 5"),
+        ({"shift_cm": np.full((10, 3), -1e300)}, r"shift_cm goes up to 1e\+300"),
     ],
 )
 def test_arrays_that_don_t_fit_are_refused(change: dict, sentence: str) -> None:
@@ -171,6 +175,8 @@ ROW = ",".join(["00:00:00:00.000", "61", *["0"] * 61])
         ("a.npz", damaged(npz(**random_motion(3).tracks())), "damaged"),
         ("a.npz", npz(release=np.zeros(3)), "no array 'blendshapes'"),
         ("a.npz", npz(fps=np.array(30), **random_motion(3).tracks()), "30 frames a second"),
+        ("a.npz", npz(fps=np.array(59.94), **random_motion(3).tracks()), "59.94 frames a second"),
+        ("a.npz", npz(fps=np.array(np.inf), **random_motion(3).tracks()), "inf frames a second"),
         ("a.bvh", b"", "ends in .npz or .csv"),
     ],
 )
@@ -179,6 +185,35 @@ def test_files_without_a_motion_are_refused(tmp_path: Path, name: str, content: 
     with pytest.raises(MotionError, match=sentence) as caught:
         Motion.load(tmp_path / name)
     assert str(caught.value).endswith(".")
+
+
+def test_damaged_bytes_give_a_motion_or_a_motion_error(tmp_path: Path) -> None:
+    whole, random = np.frombuffer(npz(**random_motion(3).tracks()), np.uint8), np.random.default_rng(4)
+    for _ in range(400):
+        data = whole.copy()
+        data[random.integers(0, len(data), size=4)] = random.integers(0, 256, size=4)
+        (tmp_path / "a.npz").write_bytes(data.tobytes())
+        try:
+            assert len(Motion.load(tmp_path / "a.npz")) == 3
+        except MotionError as error:
+            assert str(error).endswith(".")
+
+
+@pytest.mark.parametrize("name", [None, 5, b"a.npz", "a\0b.npz", "a\0b.csv"])
+def test_names_that_no_file_can_have(name) -> None:
+    with pytest.raises(MotionError) as caught:
+        Motion.load(name)
+    assert str(caught.value).endswith(".")
+    with pytest.raises(OutputError):
+        random_motion(3).save(name)
+
+
+def test_an_edited_motion_is_checked_before_it_is_saved(tmp_path: Path) -> None:
+    motion = random_motion(3)
+    motion.gaze_deg[1] = np.nan
+    with pytest.raises(MotionError, match="gaze_deg has numbers that aren't finite"):
+        motion.save(tmp_path / "a.npz")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_isn_t_there_is_named() -> None:

@@ -16,6 +16,8 @@ FPS = files.FPS
 # The columns of blendshapes that show an expression, rather than that a face is alive.
 EXPRESSION = [i for i, name in enumerate(BLENDSHAPES) if not name.startswith(("_neutral", "eyeBlink", "eyeLook"))]
 WIDTHS = {"blendshapes": 52, "release": None, "rotation_deg": 3, "shift_cm": 3, "gaze_deg": 4, "body_cm": 3}
+# Beyond, nobody could tell what is drawn: percents instead of shares, radians instead of degrees the other way round.
+LARGEST = {"blendshapes": 5, "release": 2, "rotation_deg": 90, "shift_cm": 50, "gaze_deg": 90, "body_cm": 50}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class Motion:
     `dataclasses.replace` exchanges one. Angles and shifts are in the head's own frame: x to the picture's right, y
     down, z away from the viewer.
 
-    Raises MotionError if the tracks aren't of one length and of their widths, or have numbers that aren't finite.
+    Raises MotionError if the tracks aren't of one length and of their widths, or have numbers beyond `LARGEST`.
     """
 
     blendshapes: Floats  # (T, 52) weights in the order of engine.mesh.BLENDSHAPES; above 1 exaggerates
@@ -39,19 +41,14 @@ class Motion:
     body_cm: Floats  # (T, 3) of shoulders and chest
 
     def __post_init__(self) -> None:
-        frames = len(np.atleast_1d(self.blendshapes))
+        tracks = {name: as_track(name, getattr(self, name)) for name in WIDTHS}
+        frames = len(np.atleast_1d(tracks["blendshapes"]))
         for name, width in WIDTHS.items():
-            try:
-                track = np.array(getattr(self, name), np.float32)
-            except (TypeError, ValueError):
-                raise MotionError(f"The motion's {name} is not an array of numbers.") from None
-            shape = (frames,) if width is None else (frames, width)
+            track, shape = tracks[name], (frames,) if width is None else (frames, width)
             if track.shape != shape:
                 raise MotionError(
                     f"The motion's {name} has the shape {track.shape}; make it {shape}, as the blendshapes need it."
                 )
-            if not np.isfinite(track).all():
-                raise MotionError(f"The motion's {name} has numbers that aren't finite; replace them.")
             object.__setattr__(self, name, track)
 
     def __repr__(self) -> str:
@@ -78,9 +75,9 @@ class Motion:
         path: ends in .npz (everything) or .csv (Live Link Face: blendshapes and the angles of head and eyes, without
             release, shift_cm and body_cm; see `engine.motion.live_link`).
 
-        Raises OutputError if it can't be written.
+        Raises OutputError if it can't be written, MotionError if its arrays no longer fit.
         """
-        files.write(path, self.tracks())
+        files.write(path, self[:].tracks())  # a copy, checked again: arrays may have been edited
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Motion:
@@ -91,3 +88,19 @@ class Motion:
         Raises MotionError if there is no such file, or no motion in it.
         """
         return cls(**files.read(path, tuple(WIDTHS)))
+
+
+def as_track(name: str, values: object) -> Floats:
+    """A copy of one of the tracks; raises MotionError for what isn't numbers, or none that can be meant."""
+    try:
+        found = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        found = np.empty(0, object)
+    if found.dtype.kind not in "biuf":
+        raise MotionError(f"The motion's {name} is not an array of numbers; replace it.")
+    if not np.isfinite(found).all():
+        raise MotionError(f"The motion's {name} has numbers that aren't finite; replace them.")
+    largest = float(np.abs(found).max(initial=0))
+    if largest > LARGEST[name]:
+        raise MotionError(f"The motion's {name} goes up to {largest:g}; keep it within {LARGEST[name]}.")
+    return np.array(found, np.float32)
