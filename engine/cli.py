@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, TextIO
+from types import FrameType
+from typing import Final, NoReturn, TextIO
 
 from PIL import Image as Pillow
 
 import engine
 from engine.bench import bench
-from engine.errors import MienError, OptionError
+from engine.errors import MienError, OptionError, OutputError
 from engine.media.draw import draw_faces
 from engine.media.encode import SUFFIXES
 from engine.media.encoding import CODECS, Encoding
@@ -25,45 +30,73 @@ from engine.motion.script import Mix, Wanted
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 BAR_CELLS: Final = 30
 EXIT_INPUT: Final = 2
-EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
+FIRST_OF_SIGNALS: Final = 128  # as a shell reports what a signal ended
+ENDING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def run() -> NoReturn:
+    """`main` as a process of its own."""
+    for number in ENDING:
+        signal.signal(number, _interrupt)
+    code = main()
+    if code > FIRST_OF_SIGNALS:  # networks that are still being opened abort when the interpreter takes itself apart
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code: 0, 2 for input that can't be used, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # of names that a terminal can't show
     options = _parser().parse_args(arguments)
     try:
-        if options.command == "animate":
-            _animate(options)
-        elif options.command == "motion":
-            _motion(options)
-        elif options.command == "faces":
-            _faces(options)
-        elif options.command == "bench":
-            print(json.dumps(bench(options.backend, options.seconds), indent=2))
-        else:
-            print("\n".join(engine.EMOTIONS))
+        COMMANDS[options.command](options)
     except MienError as error:
-        print(error, file=sys.stderr)
+        _say(str(error), sys.stderr)
         return EXIT_INPUT
-    except KeyboardInterrupt:
-        print("Interrupted; nothing was written.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        _say("Interrupted; nothing was written.", sys.stderr)
+        return FIRST_OF_SIGNALS + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mien", description="Animates the people in a still photo with an emotion.")
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    """What Ctrl-C does, for all signals that end a process: files that are half-written are taken away."""
+    raise KeyboardInterrupt(number)
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    """Prints, if anybody listens. Where nobody does, as behind `| head`, what was written to files is there all the
+    same."""
+    to = sys.stdout if stream is None else stream
+    try:
+        print(text, file=to, flush=True)
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), to.fileno())  # what is left in it would fail again at the end
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_INPUT, f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` says what there is.\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="mien", description="Animates the people in a still photo with an emotion.")
     parser.add_argument("--version", action="version", version=f"mien {engine.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    photo = argparse.ArgumentParser(add_help=False)
-    photo.add_argument("photo", metavar="PHOTO", help="JPEG, PNG, WebP, BMP or TIFF")
+    photo = _Parser(add_help=False)
+    photo.add_argument("photo", metavar="PHOTO", help="JPEG, PNG, WebP, BMP, TIFF or GIF")
     photo.add_argument(
         "--max-side", type=int, default=1920, metavar="N", help="shrink a larger photo to N pixels (default: 1920)"
     )
     photo.add_argument("--backend", default="auto", metavar="NAME", help="what runs the networks (default: auto)")
 
-    motion = argparse.ArgumentParser(add_help=False)
+    motion = _Parser(add_help=False)
     motion.add_argument(
         "--intensity", type=float, default=1.0, help="0 keeps the expression of the photo, 1.5 is the most (default: 1)"
     )
@@ -111,6 +144,8 @@ def _emotion(text: str) -> Wanted:
             return _mix(text)
         steps = (step.split("=") for step in text.split(","))
         return [(float(at), _mix(what)) for at, what in steps]
+    except OptionError:
+        raise
     except ValueError:
         raise OptionError(
             f"'{text}' can't be read; write a name, a mix such as joy:0.6+surprise:0.4 or a timeline such as "
@@ -121,8 +156,12 @@ def _emotion(text: str) -> Wanted:
 def _mix(text: str) -> str | Mix:
     if ":" not in text:
         return text
-    shares = (share.split(":") for share in text.split("+"))
-    return {name: float(weight) for name, weight in shares}
+    mix: dict[str, float] = {}
+    for name, weight in (share.split(":") for share in text.split("+")):
+        if name in mix:
+            raise OptionError(f"The mix '{text}' has {name} twice; give each emotion one strength.")
+        mix[name] = float(weight)
+    return mix
 
 
 def _face_numbers(text: str) -> str | tuple[int, ...]:
@@ -140,24 +179,22 @@ def _animate(options: argparse.Namespace) -> None:
     Encoding(**encoding)  # raises before the work if they can't be had
     is_file = options.emotion.lower().endswith(files.SUFFIXES)
     emotion = engine.Motion.load(options.emotion) if is_file else _emotion(options.emotion)
-    video = engine.Engine(options.backend, max_side=options.max_side).animate(
-        options.photo,
-        emotion,
-        seconds=options.seconds,
-        intensity=options.intensity,
-        seed=options.seed,
-        faces=options.faces,
-        loop=options.loop,
-    )
-    if options.quiet:
-        video.save(target, **encoding)
-        return
-    bar = ProgressBar(sys.stderr)
-    try:
-        video.save(target, progress=bar, **encoding)
-    finally:
-        bar.close()
-    print(f"{target}: {len(video)} frames, {video.size[0]}x{video.size[1]}, {video.fps} frames a second")
+    with ProgressBar("people", options.quiet) as people:
+        video = engine.Engine(options.backend, max_side=options.max_side).animate(
+            options.photo,
+            emotion,
+            seconds=options.seconds,
+            intensity=options.intensity,
+            seed=options.seed,
+            faces=options.faces,
+            loop=options.loop,
+            progress=people,
+        )
+    with ProgressBar("frames", options.quiet) as frames:
+        video.save(target, progress=frames, **encoding)
+    if not options.quiet:
+        size = f"{video.size[0]}x{video.size[1]}"
+        _say(f"{target}: {len(video)} frames, {size}, {video.fps} frames a second, seed {video.seed}")
 
 
 def _motion(options: argparse.Namespace) -> None:
@@ -165,7 +202,7 @@ def _motion(options: argparse.Namespace) -> None:
     plot = check_target(options.plot, PICTURE_SUFFIXES) if options.plot else None
     if target is None and plot is None:
         raise OptionError("Nothing would be written; give --plot TRACKS.png, -o MOTION.npz or both.")
-    motion = engine.Engine().motion(
+    motion = engine.Engine("onnxruntime").motion(  # no other network is needed, nor compiled for a GPU
         _emotion(options.emotion),
         seconds=options.seconds,
         intensity=options.intensity,
@@ -174,27 +211,30 @@ def _motion(options: argparse.Namespace) -> None:
     )
     if target is not None:
         motion.save(target)
-        print(f"{target}: {len(motion)} frames, {motion.seconds:g} seconds")
+        _say(f"{target}: {len(motion)} frames, {motion.seconds:g} seconds")
     if plot is not None:
         seed = "" if options.seed is None else f", seed {options.seed}"
         title = f"{options.emotion}, {options.seconds:g} s{seed}"
         _save_picture(Pillow.fromarray(draw_motion(motion, title)), plot)
-        print(plot)
+        _say(str(plot))
 
 
 def _faces(options: argparse.Namespace) -> None:
     target = check_target(options.output, PICTURE_SUFFIXES) if options.output else None
+    if target is not None and target.exists() and Path(options.photo).exists() and target.samefile(options.photo):
+        raise OutputError(f"'{target}' is the photo itself; name another file for the picture of its faces.")
     found = engine.Engine(options.backend, max_side=options.max_side).find_faces(options.photo)
-    print(f"{'face':>4} {'x':>6} {'y':>6} {'width':>6} {'height':>6} {'score':>6}  state")
+    lines = [f"{'face':>4} {'x':>6} {'y':>6} {'width':>6} {'height':>6} {'score':>6}  state"]
     for number, face in enumerate(found.faces):
         box, obstacle = face.box, found.obstacle(number)
         place = f"{box.x0:>6.0f} {box.y0:>6.0f} {box.width:>6.0f} {box.height:>6.0f}"
         state = f"{obstacle}, stays still" if obstacle else "can be animated"
-        print(f"{number:>4} {place} {face.score:>6.3f}  {state}")
+        lines.append(f"{number:>4} {place} {face.score:>6.3f}  {state}")
+    _say("\n".join(lines))
     if target is not None:
         picture = Pillow.fromarray(draw_faces(found.photo, found.faces, found.meshes))
         _save_picture(picture, target)
-        print(target)
+        _say(str(target))
 
 
 def _save_picture(picture: Pillow.Image, target: Path) -> None:
@@ -205,32 +245,51 @@ def _save_picture(picture: Pillow.Image, target: Path) -> None:
             raise as_output_error(error, target) from error
 
 
-class ProgressBar:
-    """A bar in a terminal; in a file or a pipe, a line for every tenth of the work."""
+COMMANDS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
+    "animate": _animate,
+    "motion": _motion,
+    "faces": _faces,
+    "emotions": lambda _: _say("\n".join(engine.EMOTIONS)),
+    "bench": lambda options: _say(json.dumps(bench(options.backend, options.seconds), indent=2)),
+}
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._in_terminal = stream.isatty()
+
+class ProgressBar:
+    """A bar in a terminal; in a file or a pipe, a line for every tenth of the work.
+
+    what: is counted, such as "frames". quiet: says nothing. stream: where it is drawn, standard error by default; where
+    nothing can be written there, the work goes on.
+    """
+
+    def __init__(self, what: str, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._what = what
+        self._stream = None if quiet else stream or sys.stderr
+        self._in_terminal = self._stream is not None and self._stream.isatty()
         self._tenths_said = 0
         self._line_is_open = False
 
-    def __call__(self, done: int, total: int) -> None:
-        if self._in_terminal:
-            filled = BAR_CELLS * done // total
-            bar = "#" * filled + "-" * (BAR_CELLS - filled)
-            self._stream.write(f"\r[{bar}] {done}/{total} frames")
-            self._line_is_open = True
-        else:
-            tenths = 10 * done // total
-            if tenths == self._tenths_said:
-                return
-            self._tenths_said = tenths
-            self._stream.write(f"{done}/{total} frames\n")
-        self._stream.flush()
+    def __enter__(self) -> ProgressBar:
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Ends the bar's line, so that what is printed next has its own."""
         if self._line_is_open:
-            self._stream.write("\n")
-            self._stream.flush()
-            self._line_is_open = False
+            self._write("\n")
+
+    def __call__(self, done: int, total: int) -> None:
+        count = f"{done}/{total} {self._what}"
+        if self._in_terminal:
+            filled = BAR_CELLS * done // total
+            self._write(f"\r[{'#' * filled}{'-' * (BAR_CELLS - filled)}] {count}")
+            self._line_is_open = True
+        elif self._tenths_said != (tenths := 10 * done // total):
+            self._tenths_said = tenths
+            self._write(f"{count}\n")
+
+    def _write(self, text: str) -> None:
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (OSError, ValueError):  # closed, or full
+                self._stream = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from engine import EMOTIONS, Engine
+from engine import EMOTIONS, Engine, MienError
 from engine.cli import ProgressBar
 from engine.samples import sample_photo
 
@@ -18,17 +18,19 @@ SECONDS = 3.0
 
 def main() -> None:
     photo = sys.argv[1] if len(sys.argv) > 1 else sample_photo()
-    FOLDER.mkdir(exist_ok=True)
     print(f"Looking at {photo} ...")
     engine = Engine()
-    portrait_set = engine.prepare(photo)  # once a photo
+    try:
+        portrait_set = engine.prepare(photo)  # once a photo
+    except MienError as error:
+        sys.exit(str(error))
+    FOLDER.mkdir(exist_ok=True)
     clips = []
     for emotion in EMOTIONS:
         print(emotion)
-        bar = ProgressBar(sys.stderr)
         video = engine.animate(portrait_set, emotion, seconds=SECONDS, seed=7)
-        clips.append(video.save(FOLDER / f"{emotion}.mp4", progress=bar))
-        bar.close()
+        with ProgressBar("frames") as bar:
+            clips.append(video.save(FOLDER / f"{emotion}.mp4", progress=bar))
     print("The clips:", *(clip.resolve() for clip in clips), sep="\n  ")
 
 

@@ -46,11 +46,15 @@ class FakeEngine:
     def __init__(self, backend: str = "auto", *, max_side: int = 1920) -> None:
         self.calls.append({"backend": backend, "max_side": max_side})
 
-    def animate(self, image, emotion, *, seconds=None, intensity=1.0, seed=None, faces="all", loop=False) -> Video:
+    def animate(
+        self, image, emotion, *, seconds=None, intensity=1.0, seed=None, faces="all", loop=False, progress=None
+    ) -> Video:
         self.calls.append({"image": image, "emotion": emotion, "seconds": seconds, "intensity": intensity})
         self.calls[-1] |= {"seed": seed, "faces": faces, "loop": loop}
         if emotion == "envy":
             raise UnknownEmotionError("There is no emotion 'envy'; use one of joy, fear.")
+        if progress is not None:
+            progress(1, 1)
 
         def render() -> Iterator[np.ndarray]:
             for step in range(20):
@@ -58,7 +62,7 @@ class FakeEngine:
                     raise KeyboardInterrupt
                 yield np.full((SIZE[1], SIZE[0], 3), 10 * step, np.uint8)
 
-        return Video(render, 20, SIZE)
+        return Video(render, 20, SIZE, seed=seed or 99)
 
     def motion(self, emotion, *, seconds=4.0, intensity=1.0, seed=None, loop=False) -> engine.Motion:
         self.calls.append({"emotion": emotion, "seconds": seconds, "intensity": intensity, "seed": seed, "loop": loop})
@@ -90,7 +94,10 @@ def test_animate_passes_every_option_on(tmp_path: Path, calls: list[dict], capsy
     ]
     with av.open(str(out)) as container:
         assert container.streams.video[0].frames == 20
-    assert str(out) in capsys.readouterr().out
+    said, progress = capsys.readouterr()
+    assert said == f"{out}: 20 frames, 96x64, 60 frames a second, seed 7\n"
+    assert "1/1 people" in progress
+    assert "20/20 frames" in progress
 
 
 def test_animate_has_the_defaults_of_the_api(tmp_path: Path, calls: list[dict]) -> None:
@@ -149,7 +156,11 @@ def test_an_impossible_encoding_is_refused_before_the_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], calls: list[dict]
 ) -> None:
     target = tmp_path / "joy.mp4"
-    for option, value, message in (("--codec", "vp9", "no codec 'vp9'"), ("--quality", "60", "quality must be")):
+    for option, value, message in (
+        ("--codec", "vp9", "no codec 'vp9'"),
+        ("--quality", "60", "quality must be"),
+        ("--bitrate", "99999999999999999999", "bitrate must be"),
+    ):
         assert main(["animate", "photo.jpg", "joy", "-o", str(target), option, value]) == 2
         assert message in capsys.readouterr().err
     assert not calls and not target.exists()
@@ -169,6 +180,8 @@ def test_quiet_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["animate", "photo.jpg", "joy", "-o", "{}"], "is a folder"),
         (["animate", "photo.jpg", "joy:much", "-o", "{}/joy.mp4"], "'joy:much' can't be read"),
         (["animate", "photo.jpg", "0=joy,fear", "-o", "{}/joy.mp4"], "'0=joy,fear' can't be read"),
+        (["animate", "photo.jpg", "joy:0.6+joy:0.4", "-o", "{}/joy.mp4"], "has joy twice"),
+        (["animate", "photo.jpg", "0=joy:1+joy:0", "-o", "{}/joy.mp4"], "has joy twice"),
         (["animate", "photo.jpg", "{}/no.csv", "-o", "{}/joy.mp4"], "There is no motion file"),
         (["motion", "joy"], "Nothing would be written"),
         (["motion", "joy", "-o", "{}/joy.bvh"], "must end in .npz"),
@@ -188,11 +201,55 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["animate", "a.jpg", "joy", "-o", "a.mp4", "--faces", "one"], ["dance"]])
-def test_bad_syntax_gets_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ([], "COMMAND"),
+        (["animate", "a.jpg", "joy", "-o", "a.mp4", "--faces", "one"], "write 'all' or numbers such as 0,2, not 'one'"),
+        (["animate", "a.jpg", "joy", "-o", "a.mp4", "--seconds", "2,5"], "'2,5'"),
+        (["animate", "a.jpg", "joy"], "-o"),
+        (["dance"], "'dance'"),
+    ],
+)
+def test_bad_syntax_gets_one_sentence_and_exit_code_2(
+    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert "usage: mien" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert what in error
+    assert "--help` says what there is." in error
+    assert error.count("\n") == 1
+
+
+def test_the_picture_of_faces_never_replaces_the_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo, link = tmp_path / "photo.jpg", tmp_path / "link.jpg"
+    photo.write_bytes(b"mine")
+    link.symlink_to(photo)
+    for target in (photo, link):
+        assert main(["faces", str(photo), "-o", str(target)]) == 2
+        assert "is the photo itself" in capsys.readouterr().err
+    assert photo.read_bytes() == b"mine"
+
+
+class Unwritable(io.StringIO):
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+    def fileno(self) -> int:
+        raise ValueError
+
+
+@pytest.mark.parametrize("stream", [None, Unwritable()], ids=["closed", "broken"])
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_nobody_has_to_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | None, name: str
+) -> None:
+    monkeypatch.setattr(sys, name, stream)
+    assert main(["animate", "photo.jpg", "joy", "-o", str(tmp_path / "joy.mp4")]) == 0
+    assert main(["emotions"]) == 0
+    with av.open(str(tmp_path / "joy.mp4")) as clip:
+        assert clip.streams.video[0].frames == 20
 
 
 def test_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,25 +311,22 @@ class Terminal(io.StringIO):
 
 def test_the_bar_in_a_terminal_stays_on_one_line() -> None:
     terminal = Terminal()
-    bar = ProgressBar(terminal)
-    for done in range(1, 241):
-        bar(done, 240)
-    bar.close()
+    with ProgressBar("frames", stream=terminal) as bar:
+        for done in range(1, 241):
+            bar(done, 240)
     assert terminal.getvalue().count("\n") == 1
     assert terminal.getvalue().endswith("\r[##############################] 240/240 frames\n")
 
 
 def test_the_bar_in_a_file_says_every_tenth() -> None:
     file = io.StringIO()
-    bar = ProgressBar(file)
-    for done in range(1, 241):
-        bar(done, 240)
-    bar.close()
+    with ProgressBar("frames", stream=file) as bar:
+        for done in range(1, 241):
+            bar(done, 240)
     assert file.getvalue().splitlines() == [f"{24 * tenth}/240 frames" for tenth in range(1, 11)]
 
 
 ENDLESS = """
-import signal
 import sys
 import av
 import numpy as np
@@ -288,21 +342,22 @@ class Endless:
                 yield np.zeros((64, 64, 3), np.uint8)
         return Video(render, 1000, (64, 64))
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs ignore it
 engine.Engine = Endless
 engine.__version__, engine.EMOTIONS = "0", ()
-sys.exit(cli.main(["animate", "a.jpg", "joy", "-o", sys.argv[1]]))
+sys.argv[1:] = ["animate", "a.jpg", "joy", "-o", sys.argv[1]]
+cli.run()
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_a_real_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_real_signal_leaves_nothing(tmp_path: Path, name: str, code: int) -> None:
     command = [sys.executable, "-c", ENDLESS, str(tmp_path / "a.mp4")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert "frames" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, name))
         _, error = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []

@@ -31,7 +31,9 @@ def test_without_the_library_the_graph_draws(caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.WARNING, "engine"):
         assert not native.available()
         assert not isinstance(open_warp(backend(), bundle()), NativeWarp)
-    assert not caplog.records
+    [said] = caplog.messages
+    assert "slower way" in said
+    assert "Install a C++ compiler" in said
     with pytest.raises(BackendError, match="isn't there"):
         NativeWarp()
 

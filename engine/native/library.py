@@ -120,8 +120,12 @@ class Skin(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The library, None where it wasn't built; one that can't be used is reported once."""
+    """The library, None where it wasn't built or can't be used; that is reported once."""
     if not PATH.exists():
+        log.warning(
+            "The native library wasn't built; frames are drawn by the slower way. Install a C++ compiler, then the "
+            "package again."
+        )
         return None
     try:
         found = load(PATH)
