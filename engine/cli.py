@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -51,7 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # of names that a terminal can't show
     options = _parser().parse_args(arguments)
     try:
-        COMMANDS[options.command](options)
+        if options.command == "animate":
+            _animate(options)
+        elif options.command == "motion":
+            _motion(options)
+        elif options.command == "faces":
+            _faces(options)
+        elif options.command == "bench":
+            _say(json.dumps(bench(options.backend, options.seconds), indent=2))
+        else:
+            _say("\n".join(engine.EMOTIONS))
     except MienError as error:
         _say(str(error), sys.stderr)
         return EXIT_INPUT
@@ -243,15 +252,6 @@ def _save_picture(picture: Pillow.Image, target: Path) -> None:
             picture.save(partial, format="PNG" if target.suffix.lower() == ".png" else "JPEG", quality=92)
         except OSError as error:
             raise as_output_error(error, target) from error
-
-
-COMMANDS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
-    "animate": _animate,
-    "motion": _motion,
-    "faces": _faces,
-    "emotions": lambda _: _say("\n".join(engine.EMOTIONS)),
-    "bench": lambda options: _say(json.dumps(bench(options.backend, options.seconds), indent=2)),
-}
 
 
 class ProgressBar:
