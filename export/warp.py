@@ -24,13 +24,14 @@ EVERY_PATCH = (
     "opacity",
 )  # fmt: skip
 PATCH_INPUTS = {
-    "eye_right": (*EVERY_PATCH, "shut_change", "shut", "behind"),
-    "eye_left": (*EVERY_PATCH, "shut_change", "shut", "behind"),
+    "eye_right": (*EVERY_PATCH, "lid_changes", "lid_shares", "behind"),
+    "eye_left": (*EVERY_PATCH, "lid_changes", "lid_shares", "behind"),
     "mouth": (*EVERY_PATCH, "behind"),
 }
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
 DAMPING = 0.03  # of the least squares; 1 is the slope of a field at rest
 SHADE_STEPS = range(-4, 5)  # to each side, at which shade looks for skin
+LID_CHANGES = 2  # of the upper lid's colours: as it shuts, and as the brow rises
 KNOWN_MARGIN = 0.1  # of a patch's height, along which its own field is led over into the smooth one
 
 Box = Tensor | tuple[int, int, int, int]  # x0 y0 x1 y1
@@ -197,13 +198,14 @@ class LayeredWarp(nn.Module):
         smooth, shading = sample(base, pixels, outer_box(source)).split([2, 2], 1)
         share = feather * known_share(pixels + smooth.permute(0, 2, 3, 1), box, outer_box(source))
         layers = []
-        for coefficients, alpha, change in ((upper, skin_alpha[:, :1], inputs[11:]), (lower, skin_alpha[:, 1:], ())):
+        for coefficients, alpha, of_lid in ((upper, skin_alpha[:, :1], inputs[11:]), (lower, skin_alpha[:, 1:], ())):
             offset = enlarge(self.source_offsets(functions, coefficients, box), height, width)
             positions = pixels + (smooth + share * (offset - smooth)).permute(0, 2, 3, 1)
             found = sample_shared(source, positions, outer_box(source))
-            if change:
-                by = change[1][:, None, None, None] * sample_shared(change[0], positions, box)
-                found = torch.cat([found[:, :3] + by, found[:, 3:]], 1)
+            for k in range(LID_CHANGES if of_lid else 0):
+                changes, shares = of_lid
+                change = shares[:, k, None, None, None] * sample_shared(changes[k : k + 1], positions, box)
+                found = torch.cat([found[:, :3] + change, found[:, 3:]], 1)
             layers.append((shaded(found, tint, shading), sample_shared(alpha, positions, box)))
         (colour_u, alpha_u), (colour_l, alpha_l) = layers
         covered = (alpha_u + alpha_l).clamp(max=1)
@@ -241,8 +243,8 @@ class LayeredWarp(nn.Module):
         functions (ph, pw, F)    the same at its nodes;  upper, lower (T, F, 2) coefficients of its two skin layers
         skin_alpha (1, 2, h, w)  of the layers, in the photo;  feather (1, 1, h, w) 0 at the patch's border
         textures (K, 4, h, w)    premultiplied;  shade (K,);  shade_step (1,);  affine (T, K, 2, 3);  opacity (T, K)
-        and for the eyes, shut_change (1, 3, h, w) what the colours of the upper layer change by as lids close, in the
-        photo, and shut (T,), how much of it there is
+        and for the eyes, lid_changes (2, 3, h, w) what the colours of the upper layer change by in the photo as it
+        shuts, and as the brow rises, and lid_shares (T, 2), how much of each there is
         patch_behind (1 or T, h, w, 3) uint8
         -> the crop's frames (T, h, w, 3) uint8, then those of each patch; last, of the mouth's, how much of each pixel
         is drawn and not photographed (T, h, w, 4) uint8: premultiplied
@@ -292,9 +294,9 @@ def example_inputs(frames: int = 2, functions: int = 9) -> dict[str, Tensor]:
         inputs[f"{name}_shade_step"] = torch.ones(1)
         inputs[f"{name}_affine"] = torch.zeros(frames, TEXTURES[name], 2, 3)
         inputs[f"{name}_opacity"] = torch.ones(frames, TEXTURES[name])
-        if "shut" in PATCH_INPUTS[name]:
-            inputs[f"{name}_shut_change"] = torch.zeros(1, 3, height, width)
-            inputs[f"{name}_shut"] = torch.zeros(frames)
+        if "lid_changes" in PATCH_INPUTS[name]:
+            inputs[f"{name}_lid_changes"] = torch.zeros(LID_CHANGES, 3, height, width)
+            inputs[f"{name}_lid_shares"] = torch.zeros(frames, LID_CHANGES)
         inputs[f"{name}_behind"] = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     return inputs
 
@@ -318,8 +320,8 @@ def dynamic_shapes(inputs: dict[str, Tensor]) -> list[dict[int, str]]:
         shared |= {f"{p}_{side}": {0: "frames", 1: "functions"} for side in ("upper", "lower")}
         shared |= {f"{p}_skin_alpha": size, f"{p}_feather": size, f"{p}_textures": size}
         shared |= {f"{p}_affine": {0: "frames"}, f"{p}_opacity": {0: "frames"}}
-        if "shut" in PATCH_INPUTS[p]:
-            shared |= {f"{p}_shut_change": size, f"{p}_shut": {0: "frames"}}
+        if "lid_changes" in PATCH_INPUTS[p]:
+            shared |= {f"{p}_lid_changes": size, f"{p}_lid_shares": {0: "frames"}}
         shared |= {f"{p}_behind": {0: f"{p}_backs", 1: f"{p}_h", 2: f"{p}_w"}}
     return [shared[name] for name in inputs]
 

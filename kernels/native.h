@@ -40,8 +40,8 @@ struct MienPatch {
     const float *shade_step;    // 1, pixels between the 9 x 9 places around that say whether it is
     const float *affine;        // frames x textures x 2 x 3
     const float *opacity;       // frames x textures
-    const float *shut_change;   // 3 x height x width, what the upper layer's colours change by as it shuts; null for none
-    const float *shut;          // frames: how much of that there is
+    const float *lid_changes;   // kMienLidChanges x 3 x height x width, of the upper layer's colours; null for none
+    const float *lid_shares;    // frames x kMienLidChanges: how much of each there is
     const std::uint8_t *behind; // backs x height x width x 3
     std::int32_t backs;         // 1 or frames
     std::uint8_t *frames;       // frames x height x width x 3, written
@@ -50,6 +50,7 @@ struct MienPatch {
 };
 
 constexpr int kMienPatches = 3;
+constexpr int kMienLidChanges = 2; // as an upper lid shuts, and as the brow above it rises
 constexpr int kMienBlock = 32;
 
 struct MienWarp {

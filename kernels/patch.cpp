@@ -59,9 +59,9 @@ MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float 
     return (person * units + change) * f4{gain, gain, gain, 1.0f} * (1.0f - dark * tint);
 }
 
-// shut: how much of the patch's shut_change there is.
+// shares: how much there is of each of the patch's lid_changes; null for none.
 MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const Layer &upper, const Layer &lower,
-                           float shut, const float *strength, float *colours, float *covered) {
+                           const float *shares, const float *strength, float *colours, float *covered) {
     const float *light = strength + patch.width;
     const int height = patch.height, width = patch.width;
     const float per_x = float(width - 1) / (patch.box[2] - patch.box[0]);
@@ -73,8 +73,10 @@ MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const L
     };
     const auto change_of = [&](int i) {
         f4 change = {};
-        for (int c = 0; shut != 0.0f && c < 3; ++c) {
-            change[c] = shut * read(patch.shut_change + std::size_t(c) * height * width, upper, i);
+        for (int k = 0; shares != nullptr && k < kMienLidChanges; ++k) {
+            for (int c = 0; shares[k] != 0.0f && c < 3; ++c) {
+                change[c] += shares[k] * read(patch.lid_changes + (3 * k + c) * std::size_t(height) * width, upper, i);
+            }
         }
         return change;
     };
@@ -94,7 +96,7 @@ MIEN_CLONES void cover_row(const MienWarp &warp, const MienPatch &patch, const L
 }
 
 // frame is its place in the fields.
-Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame, float shut) {
+Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame, const float *shares) {
     const int height = patch.height, width = patch.width;
     Skin skin = {std::vector<float>(std::size_t(height) * width * 4), std::vector<float>(std::size_t(height) * width)};
     const MienGrid &grid = layers.base.grid;
@@ -117,7 +119,7 @@ Skin cover(const MienWarp &warp, const MienPatch &patch, const Layers &layers, i
         }
         const std::size_t at = std::size_t(row) * width;
         const float *shading = smooth.data() + 2 * width;
-        cover_row(warp, patch, upper, lower, shut, shading, &skin.colours[4 * at], &skin.covered[at]);
+        cover_row(warp, patch, upper, lower, shares, shading, &skin.colours[4 * at], &skin.covered[at]);
     }
     return skin;
 }
@@ -207,7 +209,8 @@ MIEN_CLONES void fill_row(const MienPatch &patch, Skin &skin, int frame, int row
 } // namespace
 
 void draw_patch(const MienWarp &warp, const MienPatch &patch, const Layers &layers, int frame, int frame_of_field) {
-    Skin skin = cover(warp, patch, layers, frame_of_field, patch.shut == nullptr ? 0.0f : patch.shut[frame]);
+    const float *shares = patch.lid_shares == nullptr ? nullptr : patch.lid_shares + std::size_t(frame) * kMienLidChanges;
+    Skin skin = cover(warp, patch, layers, frame_of_field, shares);
     const std::size_t line = std::size_t(patch.width) * 3, size = line * patch.height;
     const std::uint8_t *behind = patch.behind + (patch.backs > 1 ? frame * size : 0);
     if (patch.inside != nullptr) {

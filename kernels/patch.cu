@@ -30,9 +30,10 @@ struct Layer {
     float alpha;
 };
 
-// One skin layer at a pixel; coarse is its field's, of `invert`, and shut how much of the patch's shut_change there is.
+// One skin layer at a pixel; coarse is its field's, of `invert`; shares: how much there is of each of the patch's
+// lid_changes, null for none.
 __device__ Layer layer_at(const MienWarp &w, const MienPatch &p, const Pixel &at, const float *coarse,
-                          float4 smooth, const float *skin_alpha, float shut) {
+                          float4 smooth, const float *skin_alpha, const float *shares) {
     const MienGrid &grid = p.grid;
     const float column = float(at.column) * float(grid.columns - 1) / float(p.width - 1);
     const float row = float(at.row) * float(grid.rows - 1) / float(p.height - 1);
@@ -44,11 +45,14 @@ __device__ Layer layer_at(const MienWarp &w, const MienPatch &p, const Pixel &at
     const float in_x = (x - p.box[0]) * float(p.width - 1) / (p.box[2] - p.box[0]);
     const float in_y = (y - p.box[1]) * float(p.height - 1) / (p.box[3] - p.box[1]);
     float3 change = {0, 0, 0};
-    if (shut != 0) {
-        const int plane = p.height * p.width;
-        change = {shut * sample_plane(p.shut_change, p.height, p.width, in_x, in_y),
-                  shut * sample_plane(p.shut_change + plane, p.height, p.width, in_x, in_y),
-                  shut * sample_plane(p.shut_change + 2 * plane, p.height, p.width, in_x, in_y)};
+    const int plane = p.height * p.width;
+    for (int k = 0; shares != nullptr && k < kMienLidChanges; ++k) {
+        if (shares[k] != 0) {
+            const float *colours = p.lid_changes + 3 * k * plane;
+            change.x += shares[k] * sample_plane(colours, p.height, p.width, in_x, in_y);
+            change.y += shares[k] * sample_plane(colours + plane, p.height, p.width, in_x, in_y);
+            change.z += shares[k] * sample_plane(colours + 2 * plane, p.height, p.width, in_x, in_y);
+        }
     }
     return {person_at(w, x, y, smooth.z, smooth.w, change), sample_plane(skin_alpha, p.height, p.width, in_x, in_y)};
 }
@@ -130,9 +134,9 @@ extern "C" __global__ void __launch_bounds__(kTileX *kTileY)
     const float4 smooth = coarse_at(base, at.frame, w.base.rows, w.base.columns,
                                     at.x * float(w.base.columns - 1) / float(w.source.width - 1),
                                     at.y * float(w.base.rows - 1) / float(w.source.height - 1));
-    const float shut = p.shut == nullptr ? 0.0f : p.shut[at.frame];
-    const Layer above = layer_at(w, p, at, upper, smooth, p.skin_alpha, shut);
-    const Layer below = layer_at(w, p, at, lower, smooth, p.skin_alpha + p.height * p.width, 0.0f);
+    const float *shares = p.lid_shares == nullptr ? nullptr : p.lid_shares + at.frame * kMienLidChanges;
+    const Layer above = layer_at(w, p, at, upper, smooth, p.skin_alpha, shares);
+    const Layer below = layer_at(w, p, at, lower, smooth, p.skin_alpha + p.height * p.width, nullptr);
     const float beneath = below.alpha * (1 - above.alpha); // the upper layer lies over the lower where they overlap
     const float whole = fminf(above.alpha + below.alpha, 1.0f);
     const float share = whole / fmaxf(above.alpha + beneath, 1e-6f);

@@ -199,8 +199,9 @@ def patch(source: Array, tint: Array, base: Array, own: Mapping[str, Array]) -> 
         offset = sample(source_offsets(own["functions"], coefficients, box), pixels, box)
         positions = pixels + (smooth + share * (offset - smooth)).transpose(0, 2, 3, 1)
         found = sample(source, positions, crop)
-        if "shut" in own and not layers:  # the upper one
-            found[:, :3] += own["shut"][:, None, None, None] * sample(own["shut_change"], positions, box)
+        if "lid_changes" in own and not layers:  # the upper one
+            for change, amount in zip(own["lid_changes"], own["lid_shares"].T, strict=True):
+                found[:, :3] += amount[:, None, None, None] * sample(change[None], positions, box)
         layers.append((shaded(found, tint, shading), sample(alpha, positions, box)))
     (colour_upper, upper), (colour_lower, lower) = layers
     covered, beneath = np.minimum(upper + lower, 1), lower * (1 - upper)

@@ -1,4 +1,4 @@
-"""Shut lids are skin down to a dark line: nothing that stood before or above an open eye is drawn out on them."""
+"""Lids that are shut or below raised brows are skin: nothing that stood before an open eye is drawn out on them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.mesh import CanonicalFace
+from engine.mesh import BLENDSHAPES, CanonicalFace
 from engine.portrait import topology as top
-from engine.portrait.lid_skin import shut_change
+from engine.portrait.lid_skin import lid_changes
 from engine.portrait.patches import TEARS, Rectangle, contour
+from engine.render.drive import lid_shares
+from tests.clips import one
 from tests.perception import bundle
 
 SKIN, HAIR, EYE = (205, 160, 140), (50, 35, 30), (235, 230, 228)
@@ -47,12 +49,16 @@ def with_hairs(picture: np.ndarray, px_per_cm: float, start: float, end: float) 
     return found
 
 
-def shut(picture: np.ndarray, px_per_cm: float, tint: np.ndarray = TINT) -> np.ndarray:
-    """The rectangle as it is looked at when both eyes are shut, where the open ones' photo has it."""
+def shut(picture: np.ndarray, px_per_cm: float, tint: np.ndarray = TINT, which: int = 0) -> np.ndarray:
+    """The rectangle as it looks when both eyes are shut, where the open ones' photo has it."""
     found = picture[EVERYTHING.slices].astype(np.float32)
     for tear in EYES:
-        found += shut_change(picture, mesh_px(px_per_cm), tear, px_per_cm, tint, EVERYTHING)
+        found += lid_changes(picture, mesh_px(px_per_cm), tear, px_per_cm, tint, EVERYTHING)[which]
     return found
+
+
+def below_raised_brows(picture: np.ndarray, px_per_cm: float) -> np.ndarray:
+    return shut(picture, px_per_cm, which=1)
 
 
 def at(picture: np.ndarray, px_per_cm: float, eye: int, share: float) -> np.ndarray:
@@ -95,6 +101,18 @@ def test_the_shade_of_a_deep_socket_is_lighter_on_the_lid(eye: int) -> None:
     beyond = upper + 0.4 * (upper - lid)
     cv2.fillPoly(picture, [np.rint(np.concatenate([lid, beyond[::-1]])).astype(np.int32)], (90, 62, 52))
     assert at(shut(picture, 20.0), 20.0, eye, 0.45).mean() > 0.75 * np.mean(SKIN)
+    assert at(below_raised_brows(picture, 20.0), 20.0, eye, 0.7).mean() > 0.75 * np.mean(SKIN)
+
+
+@pytest.mark.parametrize("px_per_cm", [16.0, 40.0])
+def test_lashes_stay_below_raised_brows(px_per_cm: float) -> None:
+    picture = drawn(px_per_cm)
+    mesh, tear = mesh_px(px_per_cm), EYES[0]
+    lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, ABOVE_LIDS[0])
+    for low, high in list(zip(lid, upper, strict=True))[8:-8:8]:
+        cv2.line(picture, *(np.rint(end).astype(int).tolist() for end in (low, low + 0.6 * (high - low))), HAIR, 1)
+    change = below_raised_brows(picture, px_per_cm) - picture[EVERYTHING.slices]
+    assert np.abs(change).max() < 25
 
 
 @pytest.mark.parametrize("eye", [0, 1])
@@ -112,7 +130,7 @@ def test_the_edge_has_no_glint_of_the_eye(eye: int) -> None:
 def test_nothing_changes_elsewhere() -> None:
     picture, mesh = with_hairs(drawn(20.0), 20.0, 0.1, 1.6), mesh_px(20.0)
     for tear, above in zip(EYES, ABOVE_LIDS, strict=True):
-        change = np.abs(shut_change(picture, mesh, tear, 20.0, TINT, EVERYTHING)).max(2)
+        change = np.abs(lid_changes(picture, mesh, tear, 20.0, TINT, EVERYTHING)).max((0, 3))
         lower, upper = (contour(mesh, tear.ends, between) for between in (tear.lower, above))
         around = np.zeros((SIDE, SIDE), np.uint8)
         cv2.fillPoly(around, [np.rint(np.concatenate([upper, lower[::-1]])).astype(np.int32)], 1)
@@ -125,3 +143,25 @@ def test_lids_in_photos_without_colours_have_none() -> None:
     grey = cv2.cvtColor(cv2.cvtColor(with_hairs(drawn(20.0), 20.0, 0.2, 0.6), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     found = shut(grey, 20.0, tint=np.ones(3, np.float32))
     assert np.abs(found - found.mean(2, keepdims=True)).max() < 1e-2
+
+
+def shares(**weights: float) -> np.ndarray:
+    """How far the right lid looks shut, and as below a raised brow."""
+    shape = one().scene.portraits[0].shape
+    blendshapes = np.zeros((1, len(BLENDSHAPES)), np.float32)
+    for name, weight in weights.items():
+        blendshapes[0, BLENDSHAPES.index(name)] = weight
+    return lid_shares(shape.rest_cm, shape.displacement_cm(blendshapes, np.zeros(1, np.float32)), 0)[0]
+
+
+def test_lids_look_so_by_as_much_as_they_close_and_brows_rise() -> None:
+    np.testing.assert_array_equal(shares(), [0, 0])
+    np.testing.assert_array_equal(shares(eyeWideRight=1.0), [0, 0])
+    assert shares(eyeBlinkRight=1.0)[0] == 1
+    assert 0 < shares(eyeBlinkRight=0.4)[0] < 1
+    raised = {"browInnerUp": 1.0, "browOuterUpRight": 1.0}
+    assert shares(**raised)[0] == 0
+    assert shares(**raised)[1] > 0.5
+    assert shares(**raised, eyeBlinkRight=0.4).sum() <= 1
+    np.testing.assert_array_equal(shares(**raised, eyeBlinkRight=1.0), [1, 0])
+    assert shares(browDownRight=1.0)[1] == 0

@@ -57,7 +57,7 @@ def noisy(frames: int = 3, strength: float = 1.5) -> Arrays:
         inputs[f"{name}_shade"][:] = 0.3
         inputs[f"{name}_shade_step"][:] = SHADE_STEPS[name]
         if name in EYES:
-            inputs[f"{name}_shut"] = np.array([0, *rng.uniform(0, 1, frames - 1)])
+            inputs[f"{name}_lid_shares"] = rng.uniform(0, 1, (frames, 2)) * (rng.uniform(0, 1, (frames, 2)) > 0.3)
         inputs[f"{name}_affine"] += rng.normal(0, 0.02, inputs[f"{name}_affine"].shape)
     return {name: array if array.dtype == np.uint8 else array.astype(np.float32) for name, array in inputs.items()}
 

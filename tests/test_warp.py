@@ -88,8 +88,8 @@ def planted(frames: int = 1) -> dict[str, np.ndarray]:
             f"{name}_behind": np.ascontiguousarray(behind[:, y0 : y0 + height, x0 : x0 + width]),
         }
         if name in EYES:
-            change = rng.normal(0, 40, (1, 3, height, width))
-            inputs |= {f"{name}_shut_change": change, f"{name}_shut": np.zeros(frames)}
+            changes = rng.normal(0, 40, (2, 3, height, width))
+            inputs |= {f"{name}_lid_changes": changes, f"{name}_lid_shares": np.zeros((frames, 2))}
     return {name: array if array.dtype == np.uint8 else array.astype(np.float32) for name, array in inputs.items()}
 
 
@@ -235,18 +235,20 @@ def test_a_texture_turns_with_its_affine() -> None:
 
 
 @pytest.mark.parametrize("name", EYES)
-def test_a_shut_lid_is_of_other_colours_in_the_upper_layer_alone(name: str) -> None:
-    inputs = planted(frames=3)
+def test_lids_change_their_colours_in_the_upper_layer_alone(name: str) -> None:
+    shares = np.array([[0, 0], [0.5, 0], [1, 0], [0, 1], [0.5, 0.25]], np.float32)
+    inputs = planted(frames=len(shares))
     half = SIZES[name][0] // 2
     inputs[f"{name}_skin_alpha"][0, 0, half:], inputs[f"{name}_skin_alpha"][0, 1, half:] = 0, 1
-    inputs[f"{name}_shut"][:] = [0, 0.5, 1]
+    inputs[f"{name}_lid_shares"][:] = shares
     inputs["source"][0, :3], inputs[f"{name}_behind"][:] = 120, 60  # so that nothing is clipped
-    change = inputs[f"{name}_shut_change"][0].clip(-50, 50)
-    inputs[f"{name}_shut_change"][0] = change
+    changes = inputs[f"{name}_lid_changes"].clip(-50, 50)
+    inputs[f"{name}_lid_changes"][:] = changes
     drawn = warp()(**inputs)[f"{name}_frames"].astype(float)
-    for frame, shut in enumerate((0, 0.5, 1)):
+    for frame, of_each in enumerate(shares):
         added = drawn[frame] - drawn[0]
-        np.testing.assert_allclose(added[:half], shut * change.transpose(1, 2, 0)[:half], atol=1)
+        expected = np.tensordot(of_each, changes, 1).transpose(1, 2, 0)
+        np.testing.assert_allclose(added[:half], expected[:half], atol=1)
         assert not added[half:].any()
 
 
@@ -266,7 +268,7 @@ def test_the_file_is_the_torch_module() -> None:
         inputs[f"{name}_shade_step"][:] = 1.7
         inputs[f"{name}_affine"] += rng.normal(0, 0.02, inputs[f"{name}_affine"].shape).astype(np.float32)
     inputs["folds"] = rng.uniform(0, 1, inputs["folds"].shape).astype(np.float32)
-    inputs |= {f"{name}_shut": rng.uniform(0, 1, 3).astype(np.float32) for name in EYES}
+    inputs |= {f"{name}_lid_shares": rng.uniform(0, 1, (3, 2)).astype(np.float32) for name in EYES}
     with torch.no_grad():
         expected = LayeredWarp().eval()(*(torch.from_numpy(inputs[name]) for name in warp().inputs))
     found = warp()(**inputs)

@@ -21,7 +21,7 @@ from engine.types import Floats, TensorSpec
 
 MODEL = "warp.onnx"
 TEXTURES = {"eye_right": 3, "eye_left": 3, "mouth": 4}  # what each patch shows behind the skin
-EYES = ("eye_right", "eye_left")  # the patches whose upper layer changes as it shuts
+EYES = ("eye_right", "eye_left")  # the patches whose upper layer changes its colours
 FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)
 LARGEST = np.iinfo(np.int16).max
 
@@ -55,7 +55,7 @@ def _input_specs() -> dict[str, TensorSpec]:
             f"{p}_opacity": ("frames", count),
         }
         if p in EYES:
-            shapes |= {f"{p}_shut_change": (1, 3, *size), f"{p}_shut": ("frames",)}
+            shapes |= {f"{p}_lid_changes": (2, 3, *size), f"{p}_lid_shares": ("frames", 2)}
         shapes[f"{p}_behind"] = (f"{p}_backs", *size, 3)
     return {name: TensorSpec(name, BYTE if "behind" in name else FLOAT, shape) for name, shape in shapes.items()}
 
@@ -241,8 +241,8 @@ def warp_struct(
             shade_step=place(f"{p}_shade_step"),
             affine=place(f"{p}_affine"),
             opacity=place(f"{p}_opacity"),
-            shut_change=place(f"{p}_shut_change") if p in EYES else None,
-            shut=place(f"{p}_shut") if p in EYES else None,
+            lid_changes=place(f"{p}_lid_changes") if p in EYES else None,
+            lid_shares=place(f"{p}_lid_shares") if p in EYES else None,
             behind=place(f"{p}_behind"),
             backs=sizes[f"{p}_backs"],
             frames=patches[f"{p}_frames"].ctypes.data,

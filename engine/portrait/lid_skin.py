@@ -1,12 +1,15 @@
-"""What lids look like shut: the skin that they unfold isn't in a photo of open eyes.
+"""What upper lids look like shut, and under raised brows: the skin that they unfold isn't in a photo of open eyes.
 
-A closing lid draws out what lies between an open eye and its brow to three times its height. Lashes that stand up
-there, hairs of low brows and the shade of deep sockets became spikes and dark patches. What is darker than the lid's
-own skin is brought to its tone while the lid closes; creases, which are lighter, stay. The line where lids meet is
-dark: glints of the eye that go with the upper one's edge are brought to the tone of lashes.
+A closing lid draws out what lies between an open eye and its brow to three times its height, and so does a brow that
+rises. Lashes that stand up there, hairs of low brows and the shade of deep sockets became spikes and dark patches. What
+is darker than the lid's own skin is brought to its tone meanwhile; creases, which are lighter, stay, and below brows
+lashes as well. The line where lids meet is dark: glints of the eye that go with the upper one's edge are brought to the
+tone of lashes.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,9 +25,6 @@ from engine.types import Floats, Image
 ABOVE = {"eye_right": top.ABOVE_LID_RIGHT, "eye_left": top.ABOVE_LID_LEFT[::-1]}
 BELOW = {"eye_right": top.LOWER_RING_RIGHT, "eye_left": top.LOWER_RING_LEFT}
 STEPS = 24  # from the lid's edge up
-BLUR_CM = 0.04  # hairs stand apart
-LASH_LINE_CM = (0.08, 0.2)  # above the lid's edge, which stays dark
-HIGHEST = (0.8, 1.0)  # of the way up, where lids end
 BARE_CM, BRIGHTER_SHARE = 0.12, 0.4  # above lashes' roots, the brighter part of what shows is skin
 LEAST_CM = 0.25  # of height, in which that can be told
 EVENED = 5.0  # of the contours' points, over which a lid's tone is even
@@ -35,15 +35,28 @@ LASHES_CM, LASHES_END_CM = (-0.14, 0.1), (0.02, 0.09)  # above the lid's edge: w
 DARKEST_SHARE, BRIGHTER = 0.3, (0.03, 0.2)  # of what is there is lashes; by such shares brighter than these is eye
 
 
-def shut_change(
+class Change(NamedTuple):
+    """What of the dark above a lid becomes skin."""
+
+    blur_cm: float  # narrower than this stays
+    begins_cm: tuple[float, float]  # above the lid's edge: nothing yet, and all
+    ends: tuple[float, float]  # shares of the way up: all, and nothing any more
+
+
+SHUT = Change(0.04, (0.08, 0.2), (0.8, 1.0))
+RISEN = Change(0.12, (0.25, 0.45), (0.95, 1.0))
+
+
+def lid_changes(
     image: Image, mesh_px: Floats, tear: Tear, px_per_cm: float, tint: Floats, rectangle: Rectangle
 ) -> Floats:
-    """What an upper lid's colours change by when it is shut, where the photo has them -> (h, w, 3) of the rectangle.
+    """What an upper lid's colours change by, where the photo has them: when it is shut, and when the brow is raised
+    -> (2, h, w, 3), of the rectangle.
 
     image is the crop (RGB), mesh (478, 3) in its pixels; tint (3,) is how much of a shade each colour takes.
     """
-    photo: Floats = image[rectangle.slices].astype(np.float32)
-    soft: Floats = np.asarray(cv2.GaussianBlur(photo, (0, 0), max(0.5, BLUR_CM * px_per_cm)), np.float32)
+    photo = image[rectangle.slices].astype(np.float32)
+    soft = softened(photo, SHUT.blur_cm * px_per_cm)
     corner = np.array([rectangle.x0, rectangle.y0], np.float32)
     lid, above, below = (
         contour(mesh_px, tear.ends, between) - corner for between in (tear.upper, ABOVE[tear.name], BELOW[tear.name])
@@ -53,15 +66,23 @@ def shut_change(
     tone = lid_tone(read(soft, lid + up[..., None] * (above - lid)), height_cm, read(soft, below[None])[0])
     shade = UPPER_SHADE[2] * smoothstep(*UPPER_SHADE[:2], up) + EDGE_SHADE[2] * (1 - smoothstep(*EDGE_SHADE[:2], up))
     lids = tone * (1 - shade[..., None] * tint)
-    share = smoothstep(*LASH_LINE_CM, height_cm) * (1 - smoothstep(*HIGHEST, up))
-    spread = spread_between(lid, above, np.concatenate([lids, share[..., None]], 2), rectangle)
-    darker = 1 - soft.mean(2) / np.maximum(spread[..., :3].mean(2), 1)
-    change = (spread[..., 3] * smoothstep(*DARKER, darker))[..., None] * (spread[..., :3] - photo)
-    return np.asarray(change + lash_line_change(photo, soft, lid, above, px_per_cm), np.float32)
+    found = np.empty((2, *photo.shape), np.float32)
+    for change, kind in zip(found, (SHUT, RISEN), strict=True):
+        share = smoothstep(*kind.begins_cm, height_cm) * (1 - smoothstep(*kind.ends, up))
+        spread = spread_between(lid, above, np.concatenate([lids, share[..., None]], 2), rectangle)
+        seen = softened(photo, kind.blur_cm * px_per_cm)
+        darker = 1 - seen.mean(2) / np.maximum(spread[..., :3].mean(2), 1)
+        change[:] = (spread[..., 3] * smoothstep(*DARKER, darker))[..., None] * (spread[..., :3] - photo)
+    found[0] += lash_line_change(photo, soft, lid, above, px_per_cm)
+    return found
+
+
+def softened(photo: Floats, blur_px: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(photo, (0, 0), max(0.5, blur_px)), np.float32)
 
 
 def lash_line_change(photo: Floats, soft: Floats, lid: Floats, above: Floats, px_per_cm: float) -> Floats:
-    """The same of the lid's edge; photo, as it is and softened (h, w, 3), and contours (m, 2) in its pixels."""
+    """What a shut lid's edge changes by; photo, as it is and softened (h, w, 3), contours (m, 2) in its pixels."""
     upwards = (above - lid) / np.maximum(np.linalg.norm(above - lid, axis=1, keepdims=True), 1)
     bow = np.sin(np.linspace(0, np.pi, len(lid), dtype=np.float32))[:, None]
     low, high = (lid + bow * reach_cm * px_per_cm * upwards for reach_cm in LASHES_CM)

@@ -34,11 +34,11 @@ from engine.portrait.skin import Skin
 from engine.portrait.tears import (
     BASE_NODE_CM,
     eye_textures,
+    lid_constants,
     node_grid,
     node_step_px,
     patch_constants,
     patch_rectangle,
-    shut_lid,
     tear_alphas,
 )
 from engine.portrait.toning import Toning
@@ -170,8 +170,8 @@ def build_portrait(
             shade = np.array([TONGUE_SHADE, DEPTH_SHADE, DEPTH_SHADE, 0], np.float32)
         else:
             textures = eye_textures(tear, crop_image, aperture, mesh_px, tones, pose.scale_px, rectangle)
-            lid = shut_lid(tear, crop_image, mesh_px, tones, cover.beside(1 - person.hair), rectangle, pose.scale_px)
-            constants[f"{tear.name}_shut_change"] = lid
+            bare = cover.beside(1 - person.hair)
+            constants |= lid_constants(tear, crop_image, mesh_px, tones, bare, rectangle, pose.scale_px)
             shade = np.array([LID_SHADE, LID_SHADE, 0], np.float32)
         constants |= patch_constants(tear, alphas, textures, shade, field, rectangle, crop, pose.scale_px)
     behind, alpha = hide(), matte[..., None]

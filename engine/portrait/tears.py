@@ -9,7 +9,7 @@ import numpy as np
 from engine.portrait.eyes import IRISES, Iris, eyeball_textures, iris_of
 from engine.portrait.folds import fold_tint
 from engine.portrait.interpolation import Interpolation, node_positions
-from engine.portrait.lid_skin import shut_change
+from engine.portrait.lid_skin import lid_changes
 from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
 from engine.portrait.mouth_layers import Tones
 from engine.portrait.patches import Rectangle, Tear, contour, feather, rectangle_around, skin_alphas, snap_to_dark_line
@@ -54,13 +54,13 @@ def eye_textures(
     return eyeball_textures(image, aperture, iris, tones.white, tones.toning, px_per_cm, rectangle)
 
 
-def shut_lid(
+def lid_constants(
     tear: Tear, image: Image, mesh_px: Floats, tones: Tones, bare: Floats, rectangle: Rectangle, px_per_cm: float
-) -> Floats:
-    """`shut_change`, where the face is bare (h, w) of hair and hands, as the graph takes it -> (1, 3, h, w)."""
-    change = shut_change(image, mesh_px, tear, px_per_cm, fold_tint(tones.toning), rectangle)
-    change = bare[rectangle.slices][..., None] * change
-    return np.ascontiguousarray(change.transpose(2, 0, 1)[None], np.float32)
+) -> dict[str, np.ndarray]:
+    """`lid_changes`, where the face is bare (h, w) of hair and hands, as the graph takes them."""
+    changes = lid_changes(image, mesh_px, tear, px_per_cm, fold_tint(tones.toning), rectangle)
+    changes = bare[rectangle.slices][..., None] * changes
+    return {f"{tear.name}_lid_changes": np.ascontiguousarray(changes.transpose(0, 3, 1, 2), np.float32)}
 
 
 def node_step_px(step_cm: float, px_per_cm: float) -> float:

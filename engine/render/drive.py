@@ -23,10 +23,12 @@ OWN_MOUTH_CM = 0.12  # once lips have moved this far, only the teeth are left of
 OWN_EYE_CM = 0.09  # once lids or iris have moved this far, the completed eye has replaced the photo's own
 LIPS = (*top.UPPER_LIP_INNER, *top.LOWER_LIP_INNER)
 SHUT = (0.2, 0.65)  # of how far lids close: from when on they look shut, and by when
+RISEN_CM = (0.15, 0.8)  # of a brow above the lid: from when on the skin between looks drawn out, and by when
 EYES = (
     ("eye_right", top.EYE_ENDS_RIGHT, top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT),
     ("eye_left", top.EYE_ENDS_LEFT, top.UPPER_LID_LEFT, top.LOWER_LID_LEFT),
 )
+BROWS = ((top.BROW_RIGHT, top.UPPER_RING_RIGHT), (top.BROW_LEFT, top.UPPER_RING_LEFT))
 
 
 def rotations(angles_deg: Floats) -> Floats:
@@ -88,8 +90,7 @@ def texture_affine(matrix: Floats, centre_px: Floats, shift_px: Floats, origin_p
 
 
 def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floats) -> dict[str, Floats]:
-    """Affines (T, 3, 2, 3) and opacities (T, 3) of the white, the iris and the photo's own eye, and how far the upper
-    lid looks as it does when it is shut (T,)."""
+    """Affines (T, 3, 2, 3) and opacities (T, 3) of the white, the iris and the photo's own eye, and `lid_shares`."""
     name, ends, upper, lower = EYES[eye]
     points, box = portrait.points, portrait.patches[name]
     centre_px = points.positions_px[list(ends)].mean(0)
@@ -103,14 +104,21 @@ def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floa
     moved = lids_px + np.linalg.norm(looked, axis=1)
     ones = np.ones_like(moved)
     opacity = np.stack([ones, ones, np.clip(1 - moved / (OWN_EYE_CM * points.px_per_cm), 0, 1)], 1)
-    at_rest_cm = portrait.shape.rest_cm[list(lower)] - portrait.shape.rest_cm[list(upper)]
-    now_cm = at_rest_cm + expression_cm[:, list(lower)] - expression_cm[:, list(upper)]
-    open_share = np.linalg.norm(now_cm, axis=2).mean(1) / np.linalg.norm(at_rest_cm, axis=1).mean()
     return {
         f"{name}_affine": np.stack([white, iris, white], 1),
         f"{name}_opacity": opacity.astype(np.float32),
-        f"{name}_shut": smoothstep(*SHUT, 1 - open_share).astype(np.float32),
+        f"{name}_lid_shares": lid_shares(portrait.shape.rest_cm, expression_cm, eye),
     }
+
+
+def lid_shares(rest_cm: Floats, expression_cm: Floats, eye: int) -> Floats:
+    """How far an upper lid looks as it does when it is shut, or else below a raised brow -> (T, 2)."""
+    _, _, upper, lower = EYES[eye]
+    at_rest_cm = rest_cm[list(lower)] - rest_cm[list(upper)]
+    now_cm = at_rest_cm + expression_cm[:, list(lower)] - expression_cm[:, list(upper)]
+    shut = smoothstep(*SHUT, 1 - np.linalg.norm(now_cm, axis=2).mean(1) / np.linalg.norm(at_rest_cm, axis=1).mean())
+    brow, ring = (expression_cm[:, list(points), 1].mean(1) for points in BROWS[eye])
+    return np.stack([shut, (1 - shut) * smoothstep(*RISEN_CM, ring - brow)], 1).astype(np.float32)
 
 
 def mouth_inputs(portrait: Portrait, motion: Motion, expression_cm: Floats) -> dict[str, Floats]:
