@@ -10,7 +10,9 @@ from engine.mesh import BLENDSHAPES, CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.lid_skin import lid_changes
 from engine.portrait.patches import TEARS, Rectangle, contour
+from engine.portrait.tears import patch_rectangle
 from engine.render.drive import lid_shares
+from engine.render.renderer import overlap
 from tests.clips import one
 from tests.perception import bundle
 
@@ -65,7 +67,7 @@ def at(picture: np.ndarray, px_per_cm: float, eye: int, share: float) -> np.ndar
     """Colours along a lid, this share of the way up -> (n, 3), without its ends."""
     mesh, tear = mesh_px(px_per_cm), EYES[eye]
     lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, ABOVE_LIDS[eye])
-    places = np.rint((lid + share * (upper - lid))[8:-8]).astype(int) - [EVERYTHING.x0, EVERYTHING.y0]
+    places = np.rint((lid + share * (upper - lid))[12:-12]).astype(int) - [EVERYTHING.x0, EVERYTHING.y0]
     return np.asarray(picture[places[:, 1], places[:, 0]])
 
 
@@ -127,6 +129,19 @@ def test_the_edge_has_no_glint_of_the_eye(eye: int) -> None:
     assert after.mean() < 110
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_changes_ends_softly_at_the_eye_s_corners(which: int) -> None:
+    picture, mesh = drawn(20.0), mesh_px(20.0)
+    for tear, above in zip(EYES, ABOVE_LIDS, strict=True):
+        lid, upper = contour(mesh, tear.ends, tear.upper), contour(mesh, tear.ends, above)
+        cv2.fillPoly(picture, [np.rint(np.concatenate([lid, (2 * upper - lid)[::-1]])).astype(np.int32)], (90, 62, 52))
+        change = lid_changes(picture, mesh, tear, 20.0, TINT, EVERYTHING)[which].max(2)
+        x, y = np.rint(lid + 0.7 * (upper - lid)).astype(int).T - [[EVERYTHING.x0], [EVERYTHING.y0]]
+        along = change[y, x]
+        assert along[20:-20].min() > 60
+        assert along[[0, 1, 2, -3, -2, -1]].max() < 30
+
+
 def test_nothing_changes_elsewhere() -> None:
     picture, mesh = with_hairs(drawn(20.0), 20.0, 0.1, 1.6), mesh_px(20.0)
     for tear, above in zip(EYES, ABOVE_LIDS, strict=True):
@@ -165,3 +180,22 @@ def test_lids_look_so_by_as_much_as_they_close_and_brows_rise() -> None:
     assert shares(**raised, eyeBlinkRight=0.4).sum() <= 1
     np.testing.assert_array_equal(shares(**raised, eyeBlinkRight=1.0), [1, 0])
     assert shares(browDownRight=1.0)[1] == 0
+
+
+@pytest.mark.parametrize("turn_deg", [0, 20, 45, 70])
+@pytest.mark.parametrize("aside", [1.0, 0.6])
+def test_neither_eye_s_patch_reaches_beyond_the_middle(turn_deg: float, aside: float) -> None:
+    """Of patches that overlap the last one wins, and the other eye would be drawn without its tear."""
+    mesh = mesh_px(20.0)
+    mesh[:, :2] = (mesh[:, :2] - SIDE / 2) * [aside, 1] @ rotation(turn_deg).T + SIDE / 2
+    crop = Rectangle(0, 0, SIDE, SIDE)
+    right, left = (patch_rectangle(tear, mesh, 20.0, crop) for tear in EYES)
+    assert not overlap(right, left)
+    for tear, box in zip(EYES, (right, left), strict=True):
+        corners = mesh[list(tear.ends), :2] - [box.x0, box.y0]
+        assert (corners > 4).all() and (corners < [box.width - 4, box.height - 4]).all()
+
+
+def rotation(angle_deg: float) -> np.ndarray:
+    cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    return np.array([[cos, -sin], [sin, cos]])

@@ -31,6 +31,7 @@ EVENED = 5.0  # of the contours' points, over which a lid's tone is even
 LEAST_OF_BELOW = 0.85  # of the brightness of the skin below the eye: sockets are dark, shut lids stand out of them
 UPPER_SHADE, EDGE_SHADE = (0.5, 0.95, 0.14), (0.0, 0.3, 0.06)  # between which shares of the way up, and how dark
 DARKER = (0.08, 0.28)  # by such shares than the lid's skin: what is brought to its tone, from nothing of it to all
+ENDS_CM = 0.35  # from an eye's corners inwards, over which that begins
 LASHES_CM, LASHES_END_CM = (-0.14, 0.1), (0.02, 0.09)  # above the lid's edge: where their tone is looked for and given
 DARKEST_SHARE, BRIGHTER = 0.3, (0.03, 0.2)  # of what is there is lashes; by such shares brighter than these is eye
 
@@ -66,15 +67,22 @@ def lid_changes(
     tone = lid_tone(read(soft, lid + up[..., None] * (above - lid)), height_cm, read(soft, below[None])[0])
     shade = UPPER_SHADE[2] * smoothstep(*UPPER_SHADE[:2], up) + EDGE_SHADE[2] * (1 - smoothstep(*EDGE_SHADE[:2], up))
     lids = tone * (1 - shade[..., None] * tint)
+    inwards = smoothstep(0, ENDS_CM, from_ends(lid) / px_per_cm)
     found = np.empty((2, *photo.shape), np.float32)
     for change, kind in zip(found, (SHUT, RISEN), strict=True):
-        share = smoothstep(*kind.begins_cm, height_cm) * (1 - smoothstep(*kind.ends, up))
+        share = inwards * smoothstep(*kind.begins_cm, height_cm) * (1 - smoothstep(*kind.ends, up))
         spread = spread_between(lid, above, np.concatenate([lids, share[..., None]], 2), rectangle)
         seen = softened(photo, kind.blur_cm * px_per_cm)
         darker = 1 - seen.mean(2) / np.maximum(spread[..., :3].mean(2), 1)
         change[:] = (spread[..., 3] * smoothstep(*DARKER, darker))[..., None] * (spread[..., :3] - photo)
     found[0] += lash_line_change(photo, soft, lid, above, px_per_cm)
     return found
+
+
+def from_ends(contour_px: Floats) -> Floats:
+    """How far each point of a contour (m, 2) is along it from the nearer end -> (m,)."""
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(contour_px, axis=0), axis=1))])
+    return np.asarray(np.minimum(along, along[-1] - along), np.float32)
 
 
 def softened(photo: Floats, blur_px: float) -> Floats:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from engine.portrait import topology as top
 from engine.portrait.eyes import IRISES, Iris, eyeball_textures, iris_of
 from engine.portrait.folds import fold_tint
 from engine.portrait.interpolation import Interpolation, node_positions
@@ -20,6 +21,7 @@ from engine.types import Floats, Image
 BASE_NODE_CM, PATCH_NODE_CM = 0.5, {"eye_right": 0.16, "eye_left": 0.16, "mouth": 0.24}
 COARSER_BELOW = 18.0  # pixels a centimetre
 FEATHER_CM = 1.0
+OTHER_EYE = {"eye_right": top.EYE_ENDS_LEFT, "eye_left": top.EYE_ENDS_RIGHT}
 CLOSED_LIPS_CM = 0.16  # lips nearer than this don't show what is behind them
 LIP_SEARCH_CM, LASH_SEARCH_CM = 0.22, 0.2
 EDGE_SOFTNESS_CM = 0.045
@@ -76,9 +78,22 @@ def node_grid(rectangle: Rectangle, step_px: float) -> np.ndarray:
 
 
 def patch_rectangle(tear: Tear, mesh_px: Floats, px_per_cm: float, crop: Rectangle) -> Rectangle:
+    """An eye's ends half-way to the other one, which is near in a face that looks aside: of patches that overlap the
+    last one wins, and it knows nothing of the other's tear."""
     middle = mesh_px[list(tear.ends), :2].mean(0)
     reach = (tear.reach_cm[0] * px_per_cm, tear.reach_cm[1] * px_per_cm, tear.reach_cm[2] * px_per_cm)
-    return rectangle_around(middle, reach, crop.width, crop.height)
+    found = rectangle_around(middle, reach, crop.width, crop.height)
+    if tear.name not in OTHER_EYE:
+        return found
+    other = mesh_px[list(OTHER_EYE[tear.name]), :2].mean(0)
+    x0, y0, x1, y1 = found.x0, found.y0, found.x0 + found.width, found.y0 + found.height
+    between = np.rint((middle + other) / 2).astype(int).tolist()
+    across, down = (other - middle).tolist()
+    if abs(across) > abs(down):
+        x0, x1 = (x0, min(x1, between[0])) if across > 0 else (max(x0, between[0]), x1)
+    else:
+        y0, y1 = (y0, min(y1, between[1])) if down > 0 else (max(y0, between[1]), y1)
+    return Rectangle(x0, y0, x1 - x0, y1 - y0)
 
 
 def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rectangle: Rectangle) -> Floats:
