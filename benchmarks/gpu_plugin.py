@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from benchmarks.gpu_kernels import HALF_ERROR, SINGLE_ERROR, SIZES, milliseconds
-from engine.backends.plans import network_flags, new_logger, set_targets
+from engine.backends.plans import network_flags, new_logger
 from engine.backends.plugin import register
 from engine.cuda.arrays import DeviceArray
 from engine.cuda.kernels import Kernels
@@ -75,12 +74,11 @@ def sampler(
 
 
 def sampler_plan(
-    trt: Any, logger: Any, image_shape: tuple[int, ...], grid_shape: tuple[int, ...], half: bool, *,
-    plugin: bool, targets: Sequence[str] = (),
-) -> bytes:  # fmt: skip
+    trt: Any, logger: Any, image_shape: tuple[int, ...], grid_shape: tuple[int, ...], half: bool, *, plugin: bool
+) -> bytes:
     """A plan of one bilinear sampler of a picture for a whole batch.
 
-    TensorRT's own wants a copy of the picture for each grid, and its type for both. targets: as for `build_plan`.
+    TensorRT's own wants a copy of the picture for each grid, and its type for both.
     """
     builder = trt.Builder(logger)
     network = builder.create_network(network_flags(trt))
@@ -97,7 +95,6 @@ def sampler_plan(
     layer.get_output(0).name = "out"
     network.mark_output(layer.get_output(0))
     config = builder.create_builder_config()
-    set_targets(trt, config, targets)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BackendError(f"{trt.__name__} can't build a sampler: {logger.last_error}.")

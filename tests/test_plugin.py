@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks import gpu_plugin
 from engine.backends import plugin
-from engine.backends.plans import build_plan, network_flags, new_logger
+from engine.backends.plans import build_plan, network_flags
 from engine.backends.plugin import THREADS, replace_samplers, sampler_launch
 from engine.cuda.arrays import DeviceArray
 from engine.cuda.kernels import ceil_div
@@ -25,6 +25,7 @@ from engine.errors import BackendError
 from engine.types import TensorSpec
 from kernels import reference
 from tests.emulated_kernels import emulated_kernels
+from tests.rtx import rtx_without_a_gpu
 from tests.test_kernels import CASES, NAMES, TOLERANCE, planted
 
 HALF_TOLERANCE = 4e-3
@@ -57,8 +58,7 @@ def test_without_its_kernel_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 @pytest.fixture(scope="module")
 def rtx() -> SimpleNamespace:
-    trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX isn't installed", exc_type=ImportError)
-    return SimpleNamespace(trt=trt, logger=new_logger(trt))
+    return rtx_without_a_gpu()
 
 
 def graph(half: bool) -> tuple[bytes, dict[str, TensorSpec]]:
@@ -102,7 +102,7 @@ def test_it_takes_the_place_of_samplers(rtx: SimpleNamespace, monkeypatch: pytes
     assert len(replaced) == 2
     assert not read & replaced
     assert {network.get_output(index).name for index in range(network.num_outputs)} == {"once", "sum"}
-    plan, _ = build_plan(rtx.trt, rtx.logger, "tiny.onnx", code, specs, targets=["SM86"], plugin=True)
+    plan, _ = build_plan(rtx.trt, rtx.logger, "tiny.onnx", code, specs, plugin=True)
     assert plan
 
 
@@ -117,7 +117,7 @@ def test_float16_grids_stay_with_tensorrt(rtx: SimpleNamespace, monkeypatch: pyt
 @pytest.mark.parametrize("size", gpu_plugin.SIZES)
 def test_what_it_is_compared_with_can_be_built(rtx: SimpleNamespace, size: str, half: bool) -> None:
     shapes = gpu_plugin.SIZES[size]
-    assert gpu_plugin.sampler_plan(rtx.trt, rtx.logger, *shapes, half, plugin=False, targets=["SM89"])
+    assert gpu_plugin.sampler_plan(rtx.trt, rtx.logger, *shapes, half, plugin=False)
 
 
 # What TensorRT's Python wants of its libraries before anything is built.

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from engine.backends.plugin import replace_samplers
@@ -38,7 +38,6 @@ def build_plan(
     specs: Mapping[str, TensorSpec],
     *,
     timings: bytes | None = None,
-    targets: Sequence[str] = (),
     plugin: bool = False,
 ) -> tuple[bytes, bytes]:
     """Compiles a graph; returns the plan and what the builder has learned about timings.
@@ -50,7 +49,6 @@ def build_plan(
         graph: An ONNX file's contents.
         specs: Its inputs.
         timings: What an earlier build has learned, to build faster; TensorRT-RTX measures nothing.
-        targets: GPUs that needn't be this machine's, as TensorRT-RTX calls them: "SM86". One plan serves them all.
         plugin: Puts Mien's own kernel in the place of TensorRT's GridSample.
 
     Raises BackendError where the graph can't be parsed or built.
@@ -74,7 +72,6 @@ def build_plan(
                 profile.set_shape(spec.name, *shape_ranges(name, spec, index))
         config.add_optimization_profile(profile)
     config.progress_monitor = _progress(trt, name)
-    set_targets(trt, config, targets)
     measures = trt.__name__ == "tensorrt"
     if measures:
         config.set_timing_cache(config.create_timing_cache(timings or b""), False)
@@ -82,14 +79,6 @@ def build_plan(
     if plan is None:
         raise BackendError(f"{trt.__name__} can't build {name}: {logger.last_error}.")
     return bytes(plan), bytes(config.get_timing_cache().serialize()) if measures else b""
-
-
-def set_targets(trt: Any, config: Any, targets: Sequence[str]) -> None:
-    """Without any it is this machine's GPU."""
-    if targets:
-        config.num_compute_capabilities = len(targets)
-    for index, target in enumerate(targets):
-        config.set_compute_capability(getattr(trt.ComputeCapability, target), index)
 
 
 def new_logger(trt: Any) -> Any:
