@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from engine.cuda.arrays import DeviceArray
-from engine.cuda.device import Stream
 from engine.cuda.kernels import Kernels, ceil_div
 
 Version = Literal["naive", "fast"]
@@ -49,13 +48,7 @@ def composite_rgb(kernels: Kernels, plate: DeviceArray, crops: Placed, out: Devi
 
 
 def composite_nv12(
-    kernels: Kernels,
-    plate: DeviceArray,
-    crops: Placed,
-    out: DeviceArray,
-    *,
-    version: Version = "fast",
-    stream: Stream | None = None,
+    kernels: Kernels, plate: DeviceArray, crops: Placed, out: DeviceArray, *, version: Version = "fast"
 ) -> None:
     """The same as NV12 of BT.709 in limited range: out (T, 3 H / 2, W), luma above colour, a frame after the other.
 
@@ -72,7 +65,7 @@ def composite_nv12(
             plate.address, 1, height, width, len(crops), placed.address + frame * len(crops) * ctypes.sizeof(Crop),
             None, luma, luma + height * width,
         )  # fmt: skip
-        kernels.launch("composite", f"composite_nv12_{version}", blocks, THREADS, [composite], stream)
+        kernels.launch("composite", f"composite_nv12_{version}", blocks, THREADS, [composite])
 
 
 def upload_crops(kernels: Kernels, crops: Placed) -> DeviceArray:

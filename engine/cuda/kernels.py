@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cuda.arrays import DeviceArray
-from engine.cuda.device import Device, Module, Stream
+from engine.cuda.device import Device, Module
 from engine.errors import BackendError
 
 log = logging.getLogger("engine")
@@ -35,15 +35,9 @@ class Kernels:
         self._modules: dict[str, Module] = {}
 
     def launch(
-        self,
-        file: str,
-        kernel: str,
-        blocks: Sequence[int],
-        threads: Sequence[int],
-        arguments: Sequence[Any],
-        stream: Stream | None = None,
+        self, file: str, kernel: str, blocks: Sequence[int], threads: Sequence[int], arguments: Sequence[Any]
     ) -> None:
-        """Starts a kernel of kernels/FILE.cu; arguments are ctypes values, structs or device arrays.
+        """Starts a kernel of kernels/FILE.cu in `stream`; arguments are ctypes values, structs or device arrays.
 
         Raises BackendError where it wasn't compiled, or not for this GPU.
         """
@@ -54,7 +48,7 @@ class Kernels:
             self._modules[file] = self.device.load(path.read_bytes())
             log.debug("loaded %s", path)
         values = [ctypes.c_void_p(a.address) if isinstance(a, DeviceArray) else a for a in arguments]
-        self._modules[file].launch(kernel, blocks, threads, values, stream or self.stream)
+        self._modules[file].launch(kernel, blocks, threads, values, self.stream)
 
 
 def ceil_div(size: int, per: int) -> int:
