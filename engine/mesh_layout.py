@@ -116,10 +116,8 @@ POSE_POINTS = {
     420: 0.0255,
 }
 
-# Centre, then right, top, left and bottom in the picture; the person's right iris first.
-RIGHT_IRIS = (468, 469, 470, 471, 472)
-LEFT_IRIS = (473, 474, 475, 476, 477)
-_LEFT_IRIS_SEEN_IN_A_MIRROR = (473, 476, 475, 474, 477)
+# Of the person's right and left iris: centre, then right, top, left and bottom of the right one in the picture.
+MIRRORED_IRISES = ((468, 473), (469, 476), (470, 475), (471, 474), (472, 477))
 
 
 def mirrored_points(canonical: Floats) -> NDArray[np.intp]:
@@ -131,6 +129,6 @@ def mirrored_points(canonical: Floats) -> NDArray[np.intp]:
     flipped = canonical * np.array([-1, 1, 1], np.float32)
     distances = np.square(canonical[:, None] - flipped[None]).sum(axis=2)
     mirror = np.concatenate([distances.argmin(axis=1), np.arange(468, 478)])
-    for right, left in zip(RIGHT_IRIS, _LEFT_IRIS_SEEN_IN_A_MIRROR, strict=True):
+    for right, left in MIRRORED_IRISES:
         mirror[right], mirror[left] = left, right
     return mirror
