@@ -59,9 +59,9 @@ def to_head_frame(points_px: NDArray[np.floating], pose: HeadPose) -> NDArray[np
     return (points_px - pose.origin_px) @ pose.rotation / pose.scale_px
 
 
-def lattice_cm(pose: HeadPose, width: int, height: int, step_cm: float = LATTICE_STEP_CM) -> tuple[Floats, Floats]:
+def lattice_cm(pose: HeadPose, width: int, height: int) -> tuple[Floats, Floats]:
     """A lattice over a crop -> its points in pixels (m, 2) and in the head's frame (m, 3)."""
-    step = step_cm * pose.scale_px
+    step = LATTICE_STEP_CM * pose.scale_px
     columns, rows = max(3, round(width / step) + 1), max(3, round(height / step) + 1)
     x, y = np.meshgrid(np.linspace(0, width - 1, columns), np.linspace(0, height - 1, rows))
     flat = np.stack([x.ravel(), y.ravel(), np.full(x.size, pose.origin_px[2])], 1)

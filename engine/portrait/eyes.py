@@ -24,6 +24,7 @@ LID_SHADE = 0.7  # what is behind lids is this much darker where all around is s
 RIM_CM, RIM_PX = (0.05, 0.18), 2.0  # along the lids the photo is a mixture of eye and lashes; then it is the eye itself
 RING = (1.1, 1.2)  # radii of the iris, between which the photo is a mixture of it and the white
 SEEN = (0.05, 0.2)  # of an iris: from the latter on it is believed, up to the former it may as well be lashes
+BINS = 24  # of colour, from an iris' centre to its rim
 WHITE = 0.85  # of what white looks like in the photo's light are the whites of eyes
 
 
@@ -82,14 +83,17 @@ def diffuse(image: Floats, known: NDArray[np.bool_]) -> Floats:
     return np.asarray(filled, np.float32)
 
 
-def radial_profile(image: Floats, seen: NDArray[np.bool_], radius: Floats, bins: int) -> Floats:
-    """Mean colour at each distance from the iris' centre, from the pixels that lids don't hide -> (h, w, 3)."""
-    index = np.minimum((radius * bins).astype(int), bins - 1)
-    count = np.bincount(index[seen], minlength=bins).astype(np.float32)
-    summed = np.stack([np.bincount(index[seen], image[..., c][seen], bins) for c in range(3)], 1)
+def radial_profile(image: Floats, seen: NDArray[np.bool_], radius: Floats) -> Floats:
+    """Mean colour at each distance from the iris' centre, from the pixels that lids don't hide -> (h, w, 3).
+
+    radius: (h, w) the distances, 1 at the iris' rim.
+    """
+    index = np.minimum((radius * BINS).astype(int), BINS - 1)
+    count = np.bincount(index[seen], minlength=BINS).astype(np.float32)
+    summed = np.stack([np.bincount(index[seen], image[..., c][seen], BINS) for c in range(3)], 1)
     known = count > 0
     profile = np.stack(
-        [np.interp(np.arange(bins), np.flatnonzero(known), summed[known, c] / count[known]) for c in range(3)], 1
+        [np.interp(np.arange(BINS), np.flatnonzero(known), summed[known, c] / count[known]) for c in range(3)], 1
     )
     smooth = cv2.GaussianBlur(profile.astype(np.float32)[:, None], (1, 5), 1)[:, 0]
     return np.asarray(smooth[index], np.float32)
@@ -130,7 +134,7 @@ def eyeball_textures(
     white = white + (1 - known * (1 - greyness(white, usual))) * (usual - white)
     colour = toning.applied(unseen_iris(away / iris.radius_px, light_white))
     if known > 0:
-        colour += known * (radial_profile(eye, iris_seen, distance / iris.radius_px, bins=24) - colour)
+        colour += known * (radial_profile(eye, iris_seen, distance / iris.radius_px) - colour)
     whole = white + alpha[..., None] * (colour - white)
     own = cv2.GaussianBlur((opened & ~white_seen | clear).astype(np.float32), (0, 0), max(0.6, 0.1 * iris.radius_px))
     beyond_rim = np.minimum((inner_cm - RIM_CM[0]) / (RIM_CM[1] - RIM_CM[0]), (inner_px - 1) / RIM_PX)

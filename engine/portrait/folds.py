@@ -32,6 +32,7 @@ REGIONS = (
 # 310 folds beside the mouths of smiling people; on pale and on dark skin they are about the same.
 TINT = np.array([0.68, 1.03, 1.29], np.float32)
 SUPERSAMPLING = 2
+DENSE_POINTS = 24  # of a drawn line
 RIDGE_WIDTH = 3  # of the skin beside a furrow that bulges into the light, as a multiple of the furrow's
 
 # Lines (x, y) on one half of the face, mirrored to the other; y is down, x away from the middle.
@@ -107,9 +108,9 @@ def stroke_mask(strokes: Sequence[Stroke], width: int, height: int, sigma_px: fl
     return np.asarray(mask, np.float32)
 
 
-def dense(line: NDArray[np.float64], count: int = 24) -> NDArray[np.float64]:
-    """A polyline as `count` points, evenly by index."""
-    at = np.linspace(0, len(line) - 1, count)
+def dense(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A polyline as DENSE_POINTS points, evenly by index."""
+    at = np.linspace(0, len(line) - 1, DENSE_POINTS)
     return np.stack([np.interp(at, np.arange(len(line)), line[:, c]) for c in range(2)], 1)
 
 

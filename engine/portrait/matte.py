@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from engine.types import Floats, Image
 
 EDGE_CM = 1.2  # how far from its outline a person can be half transparent: the reach of fine hair
+EPSILON = 1e-3  # of the guided filter: where the guide varies less (0 to 1, squared), it is no edge
 
 
-def guided_filter(guide: Floats, mask: Floats, radius: int, epsilon: float) -> Floats:
+def guided_filter(guide: Floats, mask: Floats, radius: int) -> Floats:
     """Gives a coarse mask the edges of the picture (He et al. 2010, colourless). All (h, w), guide 0 to 1."""
     size = (2 * radius + 1, 2 * radius + 1)
 
@@ -19,7 +20,7 @@ def guided_filter(guide: Floats, mask: Floats, radius: int, epsilon: float) -> F
         return np.asarray(cv2.blur(a, size, borderType=cv2.BORDER_REFLECT), np.float32)
 
     mean_g, mean_m = mean(guide), mean(mask)
-    slope = (mean(guide * mask) - mean_g * mean_m) / (mean(guide * guide) - mean_g**2 + epsilon)
+    slope = (mean(guide * mask) - mean_g * mean_m) / (mean(guide * guide) - mean_g**2 + EPSILON)
     return mean(slope) * guide + mean(mean_m - slope * mean_g)
 
 
@@ -27,7 +28,7 @@ def person_matte(image: Image, probability: Floats, px_per_cm: float) -> Floats:
     """Probability of "person" (h, w) -> matte (h, w), exactly 0 and 1 away from the edge."""
     guide = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     radius = max(2, round(0.5 * px_per_cm))
-    soft = guided_filter(guide, probability.astype(np.float32), radius, 1e-3)
+    soft = guided_filter(guide, probability.astype(np.float32), radius)
     soft = np.clip((soft - 0.15) / 0.7, 0, 1)
     solid = without_holes(probability > 0.4)
     edge = max(2.0, EDGE_CM * px_per_cm)

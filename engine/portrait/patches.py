@@ -16,6 +16,7 @@ from engine.portrait import topology as top
 from engine.types import Floats, Image
 
 SUPERSAMPLING = 4
+CURVE_STEPS = 6  # of a smooth curve from a point to the next
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,10 @@ def contour(mesh_px: Floats, ends: tuple[int, int], between: tuple[int, ...]) ->
     return smooth_curve(points).astype(np.float32)
 
 
-def smooth_curve(points: NDArray[np.float64], per_segment: int = 6) -> NDArray[np.float64]:
-    """Catmull-Rom through the points."""
+def smooth_curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Catmull-Rom through points (n, 2) -> (CURVE_STEPS (n - 1) + 1, 2)."""
     p = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    t = (np.arange(per_segment) / per_segment)[:, None]
+    t = (np.arange(CURVE_STEPS) / CURVE_STEPS)[:, None]
     curve = [
         0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
         for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False)
