@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
+from engine.portrait.matte import without_holes
 from engine.portrait.patches import Rectangle, rectangle_around
 from engine.types import Floats, HeadPose, Image
 
@@ -197,11 +198,6 @@ def reflections(part: Image, lenses: Mask, rim: Mask, px_per_cm: float) -> Mask:
     _, labels = cv2.connectedComponents(((seeds > 0) | bright).astype(np.uint8), connectivity=8)
     found = np.isin(labels, np.unique(labels[seeds > 0])).astype(np.uint8)
     return np.asarray(cv2.bitwise_and(cv2.dilate(found, disc(2 * REFLECTION_CM * px_per_cm)), lenses), np.uint8)
-
-
-def without_holes(mask: Mask) -> Mask:
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
 def grown(mask: Mask, by_px: float) -> Mask:

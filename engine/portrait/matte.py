@@ -30,15 +30,15 @@ def person_matte(image: Image, probability: Floats, px_per_cm: float) -> Floats:
     radius = max(2, round(0.5 * px_per_cm))
     soft = guided_filter(guide, probability.astype(np.float32), radius)
     soft = np.clip((soft - 0.15) / 0.7, 0, 1)
-    solid = without_holes(probability > 0.4)
+    solid = without_holes(probability > 0.4)  # dark clothes in particular have spots that look like background
     edge = max(2.0, EDGE_CM * px_per_cm)
     inside = cv2.distanceTransform(solid, cv2.DIST_L2, 5) / edge
     outside = cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5) / edge
     return np.asarray(np.clip(np.maximum(soft, 2 * inside - 1), 0, np.clip(2 - 1.5 * outside, 0, 1)), np.float32)
 
 
-def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Fills what a mask encloses: dark clothes in particular have spots that look like background."""
+def without_holes(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fills what a mask (h, w) of 0 and 1 encloses -> (h, w)."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
