@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from engine.mesh import CanonicalFace
-from engine.portrait.light import FADE_CM, Light, estimate_light, light_maps, outside_cm, vertex_normals
+from engine.portrait.light import FADE_CM, Light, estimate_light, light_maps, outside_cm
+from engine.portrait.triangles import normals_to_viewer
 from engine.render.drive import rotations
 from engine.types import HeadPose
 from tests.perception import bundle
@@ -23,7 +24,7 @@ def face() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices in pixels, triangles and normals of the canonical face, seen from the front."""
     canonical = CanonicalFace.load(bundle())
     points = canonical.points_cm * PX_PER_CM + np.array([MIDDLE, MIDDLE, 0], np.float32)
-    return points, canonical.triangles, vertex_normals(points, canonical.triangles)
+    return points, canonical.triangles, normals_to_viewer(points, canonical.triangles)
 
 
 def brightness(normals: np.ndarray, name: str) -> np.ndarray:

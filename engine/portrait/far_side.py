@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.portrait import topology as top
-from engine.portrait.light import vertex_normals
+from engine.portrait.triangles import normals_to_viewer
 from engine.types import Floats
 
 FACING = (0.15, 0.4)  # cosines between the viewer and a point's normal: at the edge or hidden, and plainly seen
@@ -33,7 +33,7 @@ def shared_motion(points_cm: Floats, triangles: NDArray[np.integer], rotation: F
 
     points_cm are in the head's frame, rotation (3, 3) takes it to the photo's. None if the head isn't turned aside.
     """
-    normals = vertex_normals(points_cm, triangles)
+    normals = normals_to_viewer(points_cm, triangles)
     facing, ahead = -(normals @ rotation.T)[:, 2], -normals[:, 2]
     crowded = np.clip((FACING[1] - facing) / np.ptp(FACING), 0, 1)
     crowded *= np.clip((ahead - facing - TURNED[0]) / np.ptp(TURNED), 0, 1)

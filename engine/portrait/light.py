@@ -68,17 +68,6 @@ def harmonics(normals: Floats) -> Floats:
     return np.stack([x, y, z, x * x - z * z, y * y - z * z, 2 * x * y, 2 * x * z, 2 * y * z], -1)
 
 
-def vertex_normals(points: Floats, triangles: NDArray[np.integer]) -> Floats:
-    """(n, 3) of unit length towards the viewer's side, from points (n, 3) and triangles (m, 3) of either order."""
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    faces = np.cross(b - a, c - a)
-    faces *= -np.sign(faces[:, 2:] + 1e-12)
-    normals = np.zeros_like(points)
-    for i in range(3):
-        np.add.at(normals, triangles[:, i], faces)
-    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-9))
-
-
 def estimate_light(image: Image, mesh_px: Floats, normals: Floats, px_per_cm: float) -> Light:
     """From the face's skin: image (h, w, 3), mesh_px (468, 3) in it, its vertices' normals (468, 3)."""
     soft = cv2.GaussianBlur(image, (0, 0), max(0.8, SOFT_CM * px_per_cm)).astype(np.float32)

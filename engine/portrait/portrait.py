@@ -20,7 +20,7 @@ from engine.portrait.far_side import motion_from_aside, shared_motion
 from engine.portrait.folds import fold_map, fold_regions, fold_tint
 from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation
-from engine.portrait.light import Light, estimate_light, light_maps, vertex_normals
+from engine.portrait.light import Light, estimate_light, light_maps
 from engine.portrait.mouth import DEPTH_SHADE, TONGUE_SHADE, MouthInterior
 from engine.portrait.mouth_frame import MouthFrame
 from engine.portrait.mouth_layers import Tones, mouth_layers, shown_teeth
@@ -42,6 +42,7 @@ from engine.portrait.tears import (
     tear_alphas,
 )
 from engine.portrait.toning import Toning
+from engine.portrait.triangles import normals_to_viewer
 from engine.portrait.white import eye_white, skin_tone, white_of_light
 from engine.types import FaceMesh, Floats, HeadPose, Image
 
@@ -145,7 +146,7 @@ def build_portrait(
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, node_step_px(BASE_NODE_CM, pose.scale_px)))
     field = Interpolation(points.positions_px, list(LAYERS.values()))
     face_px = mesh_px[: top.FACE_POINTS]
-    normals = vertex_normals(face_px, assets.triangles)
+    normals = normals_to_viewer(face_px, assets.triangles)
     light = estimate_light(crop_image, face_px, normals, pose.scale_px)
     skin, toning = skin_tone(crop_image, mesh_px), Toning.of(crop_image)
     constants: dict[str, np.ndarray] = {

@@ -13,14 +13,30 @@ SUPERSAMPLING = 3
 ROUNDNESS = 0.75  # of Phong tessellation, as its authors have it
 
 
-def normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
-    """Unit normals at the vertices, mean of the triangles' around them -> (V, 3)."""
+def normals(vertices: Floats, triangles: NDArray[np.integer]) -> Floats:
+    """Unit normals at vertices (V, 3), mean of those of the triangles (T, 3) around them -> (V, 3)."""
+    return unit_sums(vector_areas(vertices, triangles), triangles, len(vertices))
+
+
+def normals_to_viewer(vertices: Floats, triangles: NDArray[np.integer]) -> Floats:
+    """The same, with each triangle's on the viewer's side, in whichever order its corners are."""
+    vectors = vector_areas(vertices, triangles)
+    vectors *= -np.sign(vectors[:, 2:] + 1e-12)
+    return unit_sums(vectors, triangles, len(vertices))
+
+
+def vector_areas(vertices: Floats, triangles: NDArray[np.integer]) -> Floats:
+    """Normals of the triangles, as long as twice their areas -> (T, 3)."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    face = np.cross(b - a, c - a)
-    summed = np.zeros_like(vertices)
+    return np.cross(b - a, c - a)
+
+
+def unit_sums(vectors: Floats, triangles: NDArray[np.integer], count: int) -> Floats:
+    """Unit sums at `count` vertices of what their triangles (T, 3) have -> (count, 3)."""
+    summed = np.zeros((count, 3), vectors.dtype)
     for i in range(3):
-        np.add.at(summed, triangles[:, i], face)
-    return np.asarray(summed / (np.linalg.norm(summed, axis=1, keepdims=True) + 1e-9), np.float32)
+        np.add.at(summed, triangles[:, i], vectors)
+    return np.asarray(summed / np.linalg.norm(summed, axis=1, keepdims=True).clip(1e-9), np.float32)
 
 
 def rounder(vertices: Floats, triangles: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
