@@ -17,7 +17,15 @@ ENGINE = Path(__file__).parents[1] / "engine"
 STAGES = (
     (
         "base",
-        ("engine.checks", "engine.errors", "engine.products", "engine.types", "engine.samples", "engine.media.output"),
+        (
+            "engine.checks",
+            "engine.errors",
+            "engine.media.output",
+            "engine.products",
+            "engine.samples",
+            "engine.sentences",
+            "engine.types",
+        ),
     ),
     ("backends", ("engine.backends", "engine.bundle", "engine.cuda", "engine.native")),
     ("photo", ("engine.media.read",)),

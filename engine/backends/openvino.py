@@ -16,6 +16,7 @@ from engine.backends.base import Array
 from engine.backends.onnx_file import tensor_specs
 from engine.backends.validate import check_arrays, free_inputs
 from engine.errors import BackendError, MissingExtraError
+from engine.sentences import one_line
 from engine.types import TensorSpec
 
 log = logging.getLogger("engine")
@@ -51,7 +52,7 @@ class OpenVinoBackend:
             network = self._core.compile_model(self._reader.convert(self._reader.load(str(model))), DEVICE, SETTINGS)
             devices = list(network.get_property("EXECUTION_DEVICES"))
         except Exception as error:  # its errors share no base class of their own
-            raise BackendError(f"OpenVINO can't load {model}: {_one_line(error)}") from error
+            raise BackendError(f"OpenVINO can't load {model}: {_reason(error)}.") from error
         if devices != [DEVICE]:
             raise BackendError(f"OpenVINO runs {model.name} on {devices} instead of the CPU.")
         inputs, outputs = tensor_specs(model)
@@ -112,7 +113,7 @@ class OpenVinoRunner:
                 # The request's own memory is written anew by the next call.
                 return {name: np.array(request.get_tensor(name).data) for name in self.outputs}
             except Exception as error:  # its errors share no base class of their own
-                raise BackendError(f"OpenVINO failed in {self._model}: {_one_line(error)}") from error
+                raise BackendError(f"OpenVINO failed in {self._model}: {_reason(error)}.") from error
 
     def close(self) -> None:
         """See `Runner.close`. Other runners of the same network, bound from this one or before it, go on."""
@@ -154,6 +155,6 @@ def _import_openvino() -> Any:
     return openvino
 
 
-def _one_line(error: Exception) -> str:
-    """Without line breaks and without the places in OpenVINO's own source, which stand in front."""
-    return " ".join(re.sub(r"Exception from \S+:\s", "", str(error)).split())
+def _reason(error: Exception) -> str:
+    """Without the places in OpenVINO's own source, which stand in front."""
+    return one_line(re.sub(r"Exception from \S+:\s", "", str(error)))

@@ -15,6 +15,7 @@ from typing import Any
 from engine.backends.plugin import replace_samplers
 from engine.backends.profiles import profile_count, shape_ranges
 from engine.errors import BackendError
+from engine.sentences import one_line
 from engine.types import TensorSpec
 
 log = logging.getLogger("engine")
@@ -58,9 +59,7 @@ def build_plan(
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(graph):
         errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-        raise BackendError(
-            f"{trt.__name__} can't read {name}: {_one_line(errors[0]) if errors else 'no reason given'}."
-        )
+        raise BackendError(f"{trt.__name__} can't read {name}: {one_line(errors[0]) if errors else 'no reason given'}.")
     if plugin:
         log.info("%d samplers of %s are Mien's own", replace_samplers(trt, network), name)
     config = builder.create_builder_config()
@@ -91,7 +90,7 @@ def new_logger(trt: Any) -> Any:
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.last_error = _one_line(message)
+                self.last_error = one_line(message)
             log.debug("%s: %s", trt.__name__, message)
 
     return Logger()
@@ -126,7 +125,3 @@ def _progress(trt: Any, name: str) -> Any:
             self._steps.pop(phase_name, None)
 
     return Progress()
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split()).rstrip(".")

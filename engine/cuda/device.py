@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import BackendError, MissingExtraError
+from engine.sentences import one_line
 
 Array = NDArray[Any]
 
@@ -71,7 +72,7 @@ class Device:
             version = self.call("cuDriverGetVersion")
             device = self.call("cuDeviceGet", 0)
         except Exception as error:  # without a driver, cuda-bindings raises an error of its own
-            raise BackendError(f"No NVIDIA GPU can be used: {_one_line(error)}; choose another backend.") from error
+            raise BackendError(f"No NVIDIA GPU can be used: {one_line(error)}; choose another backend.") from error
         if version < OLDEST_CUDA:
             raise BackendError(
                 f"The NVIDIA driver knows CUDA up to {version // 1000}.{version % 1000 // 10} and 13.0 is needed; "
@@ -244,7 +245,3 @@ class Module:
         grid = [*blocks, *[1] * (3 - len(blocks)), *threads, *[1] * (3 - len(threads))]
         function = self._functions[kernel]
         self.device.call("cuLaunchKernel", function, *grid, 0, stream.handle, ctypes.addressof(places), 0)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

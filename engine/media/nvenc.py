@@ -23,6 +23,7 @@ from engine.cuda.device import open_device
 from engine.cuda.kernels import Kernels
 from engine.errors import BackendError, MissingExtraError
 from engine.media.encoding import FPS, Codec, Encoding
+from engine.sentences import one_line
 from engine.types import Image
 
 log = logging.getLogger("engine")
@@ -153,8 +154,7 @@ def usable(codec: Codec) -> bool:
             writer.add(np.zeros((PROBE_SIDE, PROBE_SIDE, 3), np.uint8))
             writer.close()
     except Exception as error:  # PyNvVideoCodec's errors share no base class of their own
-        reason = " ".join(str(error).split()).rstrip(".")
-        log.warning("The GPU can't encode %s (%s); the CPU does, and frames are copied to it.", codec, reason)
+        log.warning("The GPU can't encode %s (%s); the CPU does, and frames are copied to it.", codec, one_line(error))
         return False
     log.info("the GPU encodes %s", codec)
     return True
