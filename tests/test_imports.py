@@ -34,7 +34,7 @@ STAGES = (
         ("engine.detect", "engine.faces", "engine.mesh", "engine.mesh_layout", "engine.segment", "engine.inpaint"),
     ),
     ("portrait", ("engine.portrait",)),
-    ("motion", ("engine.emotions", "engine.motion")),
+    ("motion", ("engine.motion",)),
     ("frames", ("engine.render", "engine.composite")),
     (
         "video",

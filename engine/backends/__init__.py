@@ -14,9 +14,9 @@ from engine.errors import BackendError, MissingExtraError
 
 __all__ = ["BACKENDS", "ON_A_CPU", "ON_A_GPU", "Backend", "Runner", "open_backend"]
 
-BACKENDS = ("auto", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "cuda")
 ON_A_CPU = ("onnxruntime", "openvino")
 ON_A_GPU = ("tensorrt", "tensorrt-rtx", "cuda")
+BACKENDS = ("auto", *ON_A_CPU, *ON_A_GPU)
 
 log = logging.getLogger("engine")
 
