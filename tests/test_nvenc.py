@@ -134,8 +134,10 @@ def nvc(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactor
     monkeypatch.setattr(kernels_module, "FOLDER", folder)
     monkeypatch.setitem(sys.modules, "PyNvVideoCodec", fake)
     nvenc.usable.cache_clear()
+    nvenc.clip_kernels.cache_clear()
     yield fake
     nvenc.usable.cache_clear()
+    nvenc.clip_kernels.cache_clear()
 
 
 def test_every_buffer_is_the_frame_s_nv12(nvc: FakeNvc) -> None:
@@ -203,7 +205,9 @@ def test_options_reach_the_encoder(nvc: FakeNvc) -> None:
     _, by_quality, by_rate = nvc.options
     assert (by_quality["codec"], by_quality["rc"], by_quality["constqp"]) == ("h264", "constqp", 18)
     assert (by_quality["colorspace"], by_quality["fps"]) == ("bt709", 60)
-    assert (by_quality["cudacontext"], by_quality["cudastream"]) == (1, 7)
+    kernels = nvenc.clip_kernels()
+    given = (kernels.device.context, kernels.stream.handle)
+    assert (by_quality["cudacontext"], by_quality["cudastream"]) == given
     assert (by_rate["rc"], by_rate["bitrate"]) == ("vbr", 8_000_000)
     assert "constqp" not in by_rate
 

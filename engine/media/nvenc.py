@@ -112,7 +112,7 @@ class NvencWriter:
 
 def write(frames: Iterator[Image | DeviceArray], partial: Path, encoding: Encoding) -> None:
     """Encodes frames of one even size to the file `partial`, which stays empty without any. Ask `usable` first."""
-    nvc, device_kernels = _import_nvc(), Kernels(open_device())
+    nvc, device_kernels = _import_nvc(), clip_kernels()
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         path = Path(folder) / "clip.mp4"
         writer: NvencWriter | None = None
@@ -141,6 +141,12 @@ def index_first(source: Path, target: Path, codec: Codec) -> None:
 
 
 @cache
+def clip_kernels() -> Kernels:
+    """Those of all clips. Their stream isn't the one that draws, which works on the next batch meanwhile."""
+    return Kernels(open_device())
+
+
+@cache
 def usable(codec: Codec) -> bool:
     """Whether this machine's GPU encodes: tried with one picture. Where it doesn't, a line in the log says why."""
     try:
@@ -148,9 +154,8 @@ def usable(codec: Codec) -> bool:
             raise BackendError("the kernels aren't compiled")
         with tempfile.TemporaryDirectory(prefix="mien-") as folder:
             encoding = Encoding(codec, gpu=True)
-            writer = NvencWriter(
-                _import_nvc(), Kernels(open_device()), Path(folder) / "probe.mp4", (PROBE_SIDE, PROBE_SIDE), encoding
-            )
+            path, size = Path(folder) / "probe.mp4", (PROBE_SIDE, PROBE_SIDE)
+            writer = NvencWriter(_import_nvc(), clip_kernels(), path, size, encoding)
             writer.add(np.zeros((PROBE_SIDE, PROBE_SIDE, 3), np.uint8))
             writer.close()
     except Exception as error:  # PyNvVideoCodec's errors share no base class of their own
