@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,8 @@ class FakeDriver:
     def __init__(self, *, capability: tuple[int, int] = (8, 9), version: int = 13000, memory: int = 1 << 40) -> None:
         self.capability, self.version, self.memory = capability, version, memory
         self.blocks: dict[int, ctypes.Array[ctypes.c_char]] = {}
+        self.handles: dict[int, tuple[str, Any]] = {}  # what was made and not destroyed: what it is, what it holds
+        self.numbers = count(1)
         self.uploads: list[int] = []
         self.graphs_launched = 0
         self.launches: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
@@ -39,6 +42,21 @@ class FakeDriver:
 
     def used(self) -> int:
         return sum(len(block) for block in list(self.blocks.values()))  # others allocate meanwhile
+
+    def made(self, what: str, holds: Any = None) -> tuple[int, int]:
+        handle = next(self.numbers)
+        self.handles[handle] = what, holds
+        return 0, handle
+
+    def held(self, handle: int, what: str) -> Any:
+        found, holds = self.handles[handle]
+        assert found == what
+        return holds
+
+    def destroyed(self, handle: int, what: str) -> tuple[int]:
+        self.held(handle, what)
+        del self.handles[handle]
+        return (0,)
 
     def do(self, work: Callable[[], None]) -> tuple[int]:
         if self.captured is None:
@@ -112,20 +130,33 @@ class FakeDriver:
         return (0,)
 
     def cuStreamCreate(self, flags: int) -> tuple[int, int]:  # noqa: N802
-        return 0, 7
+        return self.made("stream")
+
+    def cuStreamDestroy(self, stream: int) -> tuple[int]:  # noqa: N802
+        return self.destroyed(stream, "stream")
 
     def cuStreamSynchronize(self, stream: int) -> tuple[int]:  # noqa: N802
+        self.held(stream, "stream")
         return (0,)
 
-    cuEventSynchronize = cuStreamSynchronize  # noqa: N815
-
     def cuStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:  # noqa: N802
+        self.held(stream, "stream")
+        self.held(event, "event")
         return (0,)
 
     def cuEventCreate(self, flags: int) -> tuple[int, int]:  # noqa: N802
-        return 0, 9
+        return self.made("event")
+
+    def cuEventDestroy(self, event: int) -> tuple[int]:  # noqa: N802
+        return self.destroyed(event, "event")
+
+    def cuEventSynchronize(self, event: int) -> tuple[int]:  # noqa: N802
+        self.held(event, "event")
+        return (0,)
 
     def cuEventRecord(self, event: int, stream: int) -> tuple[int]:  # noqa: N802
+        self.held(stream, "stream")
+        self.held(event, "event")
         return (0,)
 
     def cuEventElapsedTime(self, start: int, end: int) -> tuple[int, float]:  # noqa: N802
@@ -135,24 +166,34 @@ class FakeDriver:
         self.captured = []
         return (0,)
 
-    def cuStreamEndCapture(self, stream: int) -> tuple[int, list[Callable[[], None]]]:  # noqa: N802
+    def cuStreamEndCapture(self, stream: int) -> tuple[int, int]:  # noqa: N802
         assert self.captured is not None
-        graph, self.captured = self.captured, None
-        return 0, graph
+        work, self.captured = self.captured, None
+        return self.made("graph", work)
 
-    def cuGraphInstantiate(self, graph: object, flags: int) -> tuple[int, object]:  # noqa: N802
-        return 0, graph
+    def cuGraphDestroy(self, graph: int) -> tuple[int]:  # noqa: N802
+        return self.destroyed(graph, "graph")
 
-    def cuGraphLaunch(self, graph: list[Callable[[], None]], stream: int) -> tuple[int]:  # noqa: N802
+    def cuGraphInstantiate(self, graph: int, flags: int) -> tuple[int, int]:  # noqa: N802
+        return self.made("executable graph", self.held(graph, "graph"))
+
+    def cuGraphExecDestroy(self, graph: int) -> tuple[int]:  # noqa: N802
+        return self.destroyed(graph, "executable graph")
+
+    def cuGraphLaunch(self, graph: int, stream: int) -> tuple[int]:  # noqa: N802
         self.graphs_launched += 1
-        for work in graph:
+        for work in self.held(graph, "executable graph"):
             work()
         return (0,)
 
-    def cuModuleLoadData(self, code: bytes) -> tuple[int, bytes]:  # noqa: N802
-        return 0, code
+    def cuModuleLoadData(self, code: bytes) -> tuple[int, int]:  # noqa: N802
+        return self.made("module", code)
 
-    def cuModuleGetFunction(self, module: object, name: bytes) -> tuple[int, str]:  # noqa: N802
+    def cuModuleUnload(self, module: int) -> tuple[int]:  # noqa: N802
+        return self.destroyed(module, "module")
+
+    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, str]:  # noqa: N802
+        self.held(module, "module")
         return 0, name.decode()
 
     def cuLaunchKernel(self, function: str, *rest: Any) -> tuple[int]:  # noqa: N802

@@ -199,6 +199,15 @@ def test_the_next_batch_is_drawn_meanwhile(nvc: FakeNvc, monkeypatch: pytest.Mon
     mp4_bytes(frames(), Encoding(gpu=True))
 
 
+def test_no_clip_leaves_anything_on_the_gpu(nvc: FakeNvc) -> None:
+    mp4_bytes(moving(1), Encoding(gpu=True))
+    driver = device_module.open_device().driver
+    handles, memory = len(driver.handles), driver.used()
+    for _ in range(3):
+        mp4_bytes(moving(1), Encoding(gpu=True))
+    assert (len(driver.handles), driver.used()) == (handles, memory)
+
+
 def test_options_reach_the_encoder(nvc: FakeNvc) -> None:
     for encoding in (Encoding(gpu=True), Encoding(bitrate=8_000_000, gpu=True)):
         mp4_bytes(moving(1), encoding)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from pathlib import Path
@@ -159,6 +160,27 @@ def test_shapes_that_come_again_are_graphs(gpu: SimpleNamespace) -> None:
         np.testing.assert_allclose(runner(**given)["product"], given["points"] @ given["matrix"], rtol=1e-6)
     assert gpu.driver.graphs_launched == 3
     assert gpu.trt.contexts == 2
+    assert [what for what, _ in gpu.driver.handles.values() if "graph" in what] == ["executable graph"]
+    runner.close()
+    assert not gpu.driver.handles
+
+
+def test_a_graph_goes_before_what_it_launches(gpu: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = TensorRtBackend(half=False).open(gpu.model)
+    for _ in range(2):
+        runner(**arrays())
+    (prepared,) = runner._prepared.values()
+    context, destroy, there = weakref.ref(prepared._context), gpu.driver.cuGraphExecDestroy, []
+
+    def look(graph: int) -> tuple[int]:
+        gpu.driver.handles[graph] = "executable graph", None  # whose work holds the context here, but not on a GPU
+        there.append(context() is not None)
+        return destroy(graph)
+
+    monkeypatch.setattr(gpu.driver, "cuGraphExecDestroy", look)
+    del prepared
+    runner.close()
+    assert (there, context()) == ([True], None)
 
 
 def test_memory_of_shapes_is_given_back(gpu: SimpleNamespace) -> None:
@@ -167,8 +189,10 @@ def test_memory_of_shapes_is_given_back(gpu: SimpleNamespace) -> None:
         runner(**arrays(batch))
     assert gpu.trt.contexts == 2 * PREPARED - 1
     assert len(gpu.driver.blocks) == PREPARED * 6  # three inputs, two outputs, and what it works with
+    assert len(gpu.driver.handles) == 3  # the network's stream and two events
     runner.close()
     assert not gpu.driver.blocks
+    assert not gpu.driver.handles
 
 
 def test_a_batch_that_does_not_fit_is_halved(gpu: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:

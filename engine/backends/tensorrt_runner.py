@@ -204,6 +204,10 @@ class _Prepared:
         self._graph: Graph | None = None
         self._runs = 0
 
+    def __del__(self) -> None:
+        self._graph = None  # before the context, whose kernels it launches
+        self._context = None  # before the network's engine and stream
+
     def run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         stream = self._network.stream
         for name, array in arrays.items():

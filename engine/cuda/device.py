@@ -6,9 +6,10 @@ It works in the device's primary context, as torch, TensorRT and encoders do, so
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,9 +115,9 @@ class Device:
     def event(self) -> Event:
         return Event(self, self.call("cuEventCreate", 0))
 
-    def load(self, code: bytes) -> Module:
-        """Compiled kernels: a fatbin, cubin or PTX."""
-        return Module(self, self.call("cuModuleLoadData", code))
+    def load(self, code: bytes, stream: Stream) -> Module:
+        """Compiled kernels, a fatbin, cubin or PTX, to be launched in a stream."""
+        return Module(self, self.call("cuModuleLoadData", code), stream)
 
     def free_bytes(self) -> int:
         """How much memory isn't used by anybody."""
@@ -127,11 +128,42 @@ class Device:
         return self.driver.CUdevice_attribute(number)
 
 
-class Memory:
-    """A piece of the device's memory, freed with the object."""
+class Owned:
+    """Something that the driver made, given back with the object."""
+
+    destroy: ClassVar[str]  # the driver's function that takes it back
+
+    def __init__(self, device: Device, handle: Any) -> None:
+        self.device, self.handle = device, handle
+
+    def close(self) -> None:
+        """Gives it back; again does nothing. Nothing may be put into it, or use it, any more."""
+        if self.handle is not None:
+            handle, self.handle = self.handle, None
+            self.device.make_current()  # objects are collected in any thread
+            self.device.call(self.destroy, handle)
+
+    def __del__(self) -> None:
+        try:
+            if not sys.is_finalizing():  # else it goes with the process, and not before what uses it
+                self.close()
+        except Exception:  # after a fault the driver takes back nothing
+            self.handle = None
+
+
+class Memory(Owned):
+    """A piece of the device's memory. Work that uses it must have ended before it goes."""
+
+    destroy = "cuMemFree"
 
     def __init__(self, device: Device, address: int, size: int) -> None:
-        self.device, self.address, self.size = device, address, size
+        super().__init__(device, address)
+        self.size = size
+
+    @property
+    def address(self) -> int:
+        """0 after `close`."""
+        return self.handle or 0
 
     def write(self, array: Array, stream: Stream) -> None:
         """Copies a contiguous array in; it may be changed afterwards."""
@@ -149,25 +181,11 @@ class Memory:
     def fill(self, byte: int, stream: Stream) -> None:
         self.device.call("cuMemsetD8Async", self.address, byte, self.size, stream.handle)
 
-    def close(self) -> None:
-        """Frees it; again does nothing. Work that uses it must have ended."""
-        if self.address:
-            address, self.address = self.address, 0
-            self.device.make_current()  # objects are collected in any thread
-            self.device.call("cuMemFree", address)
 
-    def __del__(self) -> None:
-        try:
-            self.close()
-        except Exception:  # at the interpreter's end the driver may have gone before, and its memory with it
-            self.address = 0
+class Stream(Owned):
+    """Work that the device does in order; what is left of it is done even if the stream goes."""
 
-
-class Stream:
-    """Work that the device does in order."""
-
-    def __init__(self, device: Device, handle: Any) -> None:
-        self.device, self.handle = device, handle
+    destroy = "cuStreamDestroy"
 
     def wait(self) -> None:
         self.device.call("cuStreamSynchronize", self.handle)
@@ -198,18 +216,17 @@ class Stream:
         try:
             work()
         finally:
-            graph = self.device.call("cuStreamEndCapture", self.handle)
-        return Graph(self.device, self.device.call("cuGraphInstantiate", graph, 0))
+            recording = Recording(self.device, self.device.call("cuStreamEndCapture", self.handle))
+        return Graph(self.device, self.device.call("cuGraphInstantiate", recording.handle, 0))
 
     def _mode(self) -> Any:
         return self.device.driver.CUstreamCaptureMode(CAPTURE_OF_THREAD)
 
 
-class Event:
+class Event(Owned):
     """A moment in a stream."""
 
-    def __init__(self, device: Device, handle: Any) -> None:
-        self.device, self.handle = device, handle
+    destroy = "cuEventDestroy"
 
     def wait(self) -> None:
         self.device.call("cuEventSynchronize", self.handle)
@@ -218,30 +235,43 @@ class Event:
         return float(self.device.call("cuEventElapsedTime", earlier.handle, self.handle))
 
 
-class Graph:
-    """Recorded work, launched as a whole."""
+class Recording(Owned):
+    """Captured work, which a graph is made of and needs no longer then."""
 
-    def __init__(self, device: Device, handle: Any) -> None:
-        self.device, self.handle = device, handle
+    destroy = "cuGraphDestroy"
+
+
+class Graph(Owned):
+    """Recorded work, launched as a whole; what was launched is done even if the graph goes."""
+
+    destroy = "cuGraphExecDestroy"
 
     def launch(self, stream: Stream) -> None:
         self.device.call("cuGraphLaunch", self.handle, stream.handle)
 
 
-class Module:
-    """Compiled kernels, by name."""
+class Module(Owned):
+    """Compiled kernels, by name, launched in one stream."""
 
-    def __init__(self, device: Device, handle: Any) -> None:
-        self.device, self._handle = device, handle
+    destroy = "cuModuleUnload"
+
+    def __init__(self, device: Device, handle: Any, stream: Stream) -> None:
+        super().__init__(device, handle)
+        self._stream = stream
         self._functions: dict[str, Any] = {}
 
-    def launch(
-        self, kernel: str, blocks: Sequence[int], threads: Sequence[int], arguments: Sequence[Any], stream: Stream
-    ) -> None:
+    def close(self) -> None:
+        """See `Owned.close`; waits for the stream, since kernels that run need their code."""
+        if self.handle is not None:
+            self.device.make_current()
+            self._stream.wait()
+        super().close()
+
+    def launch(self, kernel: str, blocks: Sequence[int], threads: Sequence[int], arguments: Sequence[Any]) -> None:
         """arguments: ctypes values, structs as they are, in the kernel's order."""
         if kernel not in self._functions:
-            self._functions[kernel] = self.device.call("cuModuleGetFunction", self._handle, kernel.encode())
+            self._functions[kernel] = self.device.call("cuModuleGetFunction", self.handle, kernel.encode())
         places = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(argument) for argument in arguments))
         grid = [*blocks, *[1] * (3 - len(blocks)), *threads, *[1] * (3 - len(threads))]
         function = self._functions[kernel]
-        self.device.call("cuLaunchKernel", function, *grid, 0, stream.handle, ctypes.addressof(places), 0)
+        self.device.call("cuLaunchKernel", function, *grid, 0, self._stream.handle, ctypes.addressof(places), 0)

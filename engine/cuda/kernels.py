@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Kernels:
         self.device, self.stream = device, device.stream()
         self._folder = folder or FOLDER
         self._modules: dict[str, Module] = {}
+        self._loading = threading.Lock()  # of two that load a module the first one's would go while its kernels run
 
     def launch(
         self, file: str, kernel: str, blocks: Sequence[int], threads: Sequence[int], arguments: Sequence[Any]
@@ -41,14 +43,18 @@ class Kernels:
 
         Raises BackendError where it wasn't compiled, or not for this GPU.
         """
-        if file not in self._modules:
-            path = self._folder / f"{file}.fatbin"
-            if not path.exists():
-                raise BackendError(f"The kernels of {path.name} aren't compiled; build them with CMake and nvcc.")
-            self._modules[file] = self.device.load(path.read_bytes())
-            log.debug("loaded %s", path)
         values = [ctypes.c_void_p(a.address) if isinstance(a, DeviceArray) else a for a in arguments]
-        self._modules[file].launch(kernel, blocks, threads, values, self.stream)
+        self._module(file).launch(kernel, blocks, threads, values)
+
+    def _module(self, file: str) -> Module:
+        with self._loading:
+            if file not in self._modules:
+                path = self._folder / f"{file}.fatbin"
+                if not path.exists():
+                    raise BackendError(f"The kernels of {path.name} aren't compiled; build them with CMake and nvcc.")
+                self._modules[file] = self.device.load(path.read_bytes(), self.stream)
+                log.debug("loaded %s", path)
+            return self._modules[file]
 
 
 def ceil_div(size: int, per: int) -> int:

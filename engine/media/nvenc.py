@@ -102,6 +102,7 @@ class NvencWriter:
     def close(self) -> None:
         """Ends the file, and the use of this object."""
         self._mux(self._encoder.EndEncode())
+        del self._encoder  # before the stream that it works in
         self._muxer.Finalize()
         del self._muxer  # writes the file's end when it goes
 
