@@ -42,17 +42,18 @@ def compiled(file: str) -> ctypes.CDLL:
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("there is no g++")
-    folder = Path(tempfile.mkdtemp(prefix="mien-"))
     code = (KERNELS / f"{file}.cu").read_text()
     lines = ['#include "emulate.h"', f'#include "{KERNELS / file}.cu"']
     for name in kernel_names(file):
         body = code.partition(f" {name}(")[2].partition("\n}")[0]
         lines.append(f"MIEN_EMULATE({name}, {'true' if WAIT_FOR_EACH_OTHER.search(body) else 'false'})")
-    (folder / "kernels.cpp").write_text("\n".join(lines))
-    command = [compiler, "-std=c++17", "-O2", "-shared", "-fPIC", "-w", "-ffp-contract=fast"]
-    command += [f"-I{HEADERS}", f"-I{KERNELS}", "-o", str(folder / "kernels.so"), str(folder / "kernels.cpp")]
-    subprocess.run(command, check=True, timeout=300)
-    return ctypes.CDLL(str(folder / "kernels.so"))
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+        source, library = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
+        source.write_text("\n".join(lines))
+        command = [compiler, "-std=c++17", "-O2", "-shared", "-fPIC", "-w", "-ffp-contract=fast"]
+        command += [f"-I{HEADERS}", f"-I{KERNELS}", "-o", str(library), str(source)]
+        subprocess.run(command, check=True, timeout=300)
+        return ctypes.CDLL(str(library))  # which needs its file no longer
 
 
 def emulated_kernels(folder: Path) -> Kernels:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +16,6 @@ import pytest
 
 from engine.backends import BACKENDS, Backend, Runner, open_backend
 from engine.backends.base import DeviceRunner
-from engine.backends.cache import Cache
 from engine.backends.mock import MockBackend, MockModel
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.backends.openvino import OpenVinoBackend
@@ -68,7 +66,7 @@ def tensorrt() -> Backend:
         patch.object(device_module, "_opened", {}),
         patch.dict(sys.modules, tensorrt=FakeTensorRt(driver)),
     ):
-        return TensorRtBackend(half=False, cache=Cache(Path(tempfile.mkdtemp())))
+        return TensorRtBackend(half=False)
 
 
 ADAPTERS: dict[str, Callable[[], Backend]] = {
@@ -79,6 +77,11 @@ ADAPTERS: dict[str, Callable[[], Backend]] = {
 }
 NEEDS_OPENVINO = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino isn't installed")
 NAMES = [pytest.param(name, marks=NEEDS_OPENVINO) if name == "openvino" else name for name in ADAPTERS]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(params=NAMES)
