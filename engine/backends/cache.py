@@ -27,8 +27,8 @@ def cache_folder() -> Path:
 class Cache:
     """A folder of files that can be built again: nothing that goes wrong in it is an error."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or cache_folder()
+    def __init__(self) -> None:
+        self.folder = cache_folder()
 
     def read(self, name: str) -> bytes | None:
         """The file's contents, None where it isn't there or can't be read."""

@@ -34,7 +34,6 @@ class TensorRtBackend:
 
     Args:
         half: Compute in float16 where that is safe (engine/backends/half.py).
-        cache: Where plans are kept.
         plugin: Samples with Mien's own kernel, which has to be compiled (engine/backends/plugin.py).
 
     Raises MissingExtraError without its package, BackendError without a GPU that it runs on, or the kernel.
@@ -43,8 +42,8 @@ class TensorRtBackend:
     name = "tensorrt"
     package = "tensorrt"
 
-    def __init__(self, *, half: bool = True, cache: Cache | None = None, plugin: bool = False) -> None:
-        self._half, self._cache, self._plugin = half, cache or Cache(), plugin
+    def __init__(self, *, half: bool = True, plugin: bool = False) -> None:
+        self._half, self._cache, self._plugin = half, Cache(), plugin
         # The GPU first: without one, TensorRT's own objects raise or even crash.
         self._device = device = open_device()
         self._trt = trt = _import(self.package)
