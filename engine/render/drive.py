@@ -116,7 +116,8 @@ def lid_shares(rest_cm: Floats, expression_cm: Floats, eye: int) -> Floats:
     _, _, upper, lower = EYES[eye]
     at_rest_cm = rest_cm[list(lower)] - rest_cm[list(upper)]
     now_cm = at_rest_cm + expression_cm[:, list(lower)] - expression_cm[:, list(upper)]
-    shut = smoothstep(*SHUT, 1 - np.linalg.norm(now_cm, axis=2).mean(1) / np.linalg.norm(at_rest_cm, axis=1).mean())
+    open_cm = max(float(np.linalg.norm(at_rest_cm, axis=1).mean()), 1e-3)
+    shut = smoothstep(*SHUT, 1 - np.linalg.norm(now_cm, axis=2).mean(1) / open_cm)
     brow, ring = (expression_cm[:, list(points), 1].mean(1) for points in BROWS[eye])
     return np.stack([shut, (1 - shut) * smoothstep(*RISEN_CM, ring - brow)], 1).astype(np.float32)
 
