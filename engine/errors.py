@@ -8,7 +8,7 @@ MienError
 │   ├── UnknownEmotionError     not one of `engine.EMOTIONS`
 │   ├── MotionError             not there, not a motion, or arrays that don't fit each other
 │   └── OptionError             seconds, intensity, seed, a mix, a timeline, max_side out of range
-├── OutputError (OSError)       the clip can't be written where it should go
+├── OutputError (OSError)       a file can't be written where it should go
 ├── BackendError (RuntimeError) unknown backend, or one that failed
 ├── MissingExtraError (ImportError)  an optional package is needed; says the pip line
 └── BundleError (RuntimeError)  weights are missing or damaged
@@ -50,7 +50,7 @@ class OptionError(InputError):
 
 
 class OutputError(MienError, OSError):
-    """The clip can't be written where it should go."""
+    """A clip, picture or motion can't be written where it should go."""
 
 
 class BackendError(MienError, RuntimeError):
