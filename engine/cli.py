@@ -36,8 +36,7 @@ ENDING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 def run() -> NoReturn:
     """`main` as a process of its own."""
-    for number in ENDING:
-        signal.signal(number, _interrupt)
+    _listen_to_signals()
     code = main()
     if code > FIRST_OF_SIGNALS:  # networks that are still being opened abort when the interpreter takes itself apart
         os._exit(code)
@@ -68,6 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("Interrupted; nothing was written.", sys.stderr)
         return FIRST_OF_SIGNALS + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     return 0
+
+
+def _listen_to_signals() -> None:
+    """But to those that whoever started the process has it ignore, as nohup does."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:

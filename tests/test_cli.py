@@ -18,6 +18,7 @@ import pytest
 from PIL import Image as Pillow
 
 import engine
+from engine import cli
 from engine.cli import ProgressBar, main
 from engine.errors import NoFaceError, UnknownEmotionError
 from engine.faces import FoundFaces
@@ -327,6 +328,7 @@ def test_the_bar_in_a_file_says_every_tenth() -> None:
 
 
 ENDLESS = """
+import signal
 import sys
 import av
 import numpy as np
@@ -342,11 +344,28 @@ class Endless:
                 yield np.zeros((64, 64, 3), np.uint8)
         return Video(render, 1000, (64, 64))
 
+for number in cli.ENDING:
+    signal.signal(number, signal.SIG_DFL)  # shells have background jobs ignore some
 engine.Engine = Endless
 engine.__version__, engine.EMOTIONS = "0", ()
 sys.argv[1:] = ["animate", "a.jpg", "joy", "-o", sys.argv[1]]
 cli.run()
 """
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_signals_that_are_ignored_stay_so() -> None:
+    before = {number: signal.getsignal(number) for number in cli.ENDING}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        cli._listen_to_signals()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
