@@ -236,9 +236,9 @@ def _motion(options: argparse.Namespace) -> None:
 
 def _faces(options: argparse.Namespace) -> None:
     target = check_target(options.output, PICTURE_SUFFIXES) if options.output else None
-    if target is not None and target.exists() and Path(options.photo).exists() and target.samefile(options.photo):
-        raise OutputError(f"'{target}' is the photo itself; name another file for the picture of its faces.")
     found = engine.Engine(options.backend, max_side=options.max_side).find_faces(options.photo)
+    if target is not None and target.exists() and target.samefile(options.photo):
+        raise OutputError(f"'{target}' is the photo itself; name another file for the picture of its faces.")
     lines = [f"{'face':>4} {'x':>6} {'y':>6} {'width':>6} {'height':>6} {'score':>6}  state"]
     for number, face in enumerate(found.faces):
         box, obstacle = face.box, found.obstacle(number)
