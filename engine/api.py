@@ -115,16 +115,20 @@ class Engine:
         """
         return self._finder.find(read_photo(image, max_side=self._max_side))
 
-    def prepare(self, image: PhotoSource, *, progress: Callable[[int, int], None] | None = None) -> PortraitSet:
+    def prepare(
+        self, image: PhotoSource | FoundFaces, *, progress: Callable[[int, int], None] | None = None
+    ) -> PortraitSet:
         """Does once what every clip of this photo needs; pass the result to `animate` instead of the image.
 
-        progress: is called with (people done, people in all).
+        image: as for `find_faces`, or what that returned. progress: is called with (people done, people in all).
 
         Raises what `find_faces` raises, and NoFaceError if no face can be animated.
         """
+        if isinstance(image, PortraitSet):
+            return image
         with ThreadPoolExecutor(1) as beside:
             builder = beside.submit(self._scene_builder)
-            found = self.find_faces(image)
+            found = image if isinstance(image, FoundFaces) else self.find_faces(image)
         meshes = {i: mesh for i, mesh in enumerate(found.meshes) if mesh is not None}
         if not meshes:
             raise NoFaceError(_why_none(found))
@@ -133,7 +137,7 @@ class Engine:
 
     def animate(
         self,
-        image: PhotoSource | PortraitSet,
+        image: PhotoSource | FoundFaces,
         emotion: Part | Mapping[int, Part],
         *,
         seconds: float | None = None,
@@ -146,7 +150,7 @@ class Engine:
         """A clip of the photo in which its people show an emotion, each in their own way.
 
         Args:
-            image: As for `find_faces`, or what `prepare` returned.
+            image: As for `find_faces`, or what that or `prepare` returned.
             emotion: For everybody, or per face, {0: "joy", 2: "anger"}: one of `engine.EMOTIONS`; a mix by weights of
                 at most 1 in all, {"joy": 0.6, "surprise": 0.4}; a timeline, [(0, "neutral"), (1.5, "surprise")]; or a
                 `Motion`, played as it is. Faces that aren't named stay alive but neutral; they are numbered from left
@@ -171,7 +175,7 @@ class Engine:
         check_loop(loop)
         seed = drawn_seed(seed)
         log.info("seed %d", seed)
-        ready = image if isinstance(image, PortraitSet) else self.prepare(image, progress=progress)
+        ready = self.prepare(image, progress=progress)
         chosen = chosen_faces(ready, wanted if isinstance(wanted, dict) else (), faces)
         parts = {i: wanted.get(i, NEUTRAL) if isinstance(wanted, dict) else wanted for i in chosen}
         motions = self._generator.generate(

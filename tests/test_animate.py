@@ -99,7 +99,7 @@ print(hashlib.sha256(b"".join(next(clip).tobytes() for _ in range(30))).hexdiges
 def test_neither_processors_nor_threads_change_a_pixel() -> None:
     """Threads of BLAS, not of the networks: these are as many as there are processors."""
     hashes = set()
-    for processors, threads in (("one", "1"), ("all", "2"), ("all", "16")):
+    for processors, threads in (("one", "1"), ("all", "2"), ("all", "3")):
         environment = os.environ | {"OPENBLAS_NUM_THREADS": threads}
         command = [sys.executable, "-c", CLIP_HASH, processors]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -293,6 +293,21 @@ def test_a_clip_knows_the_seed_that_makes_it_again() -> None:
     again = engine().animate(one(), "joy", seconds=2, seed=drawn.seed)
     for first, second in zip(islice(drawn.frames(), 30), islice(again.frames(), 30), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_a_photo_s_faces_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = engine().find_faces(small_photo())
+    expected = next(islice(engine().animate(one(), "joy", seconds=2, seed=3).frames(), 40, None))
+
+    def never(*_: object) -> None:
+        raise AssertionError("looked for again")
+
+    monkeypatch.setattr(type(engine()), "find_faces", never)
+    people = engine().prepare(found)
+    assert engine().prepare(people) is people
+    for image in (found, people):
+        drawn = next(islice(engine().animate(image, "joy", seconds=2, seed=3).frames(), 40, None))
+        np.testing.assert_array_equal(drawn, expected)
 
 
 def test_taking_a_photo_apart_is_reported() -> None:
