@@ -16,7 +16,7 @@ FPS = files.FPS
 # The columns of blendshapes that show an expression, rather than that a face is alive.
 EXPRESSION = [i for i, name in enumerate(BLENDSHAPES) if not name.startswith(("_neutral", "eyeBlink", "eyeLook"))]
 WIDTHS = {"blendshapes": 52, "release": None, "rotation_deg": 3, "shift_cm": 3, "gaze_deg": 4, "body_cm": 3}
-# Beyond, nobody could tell what is drawn: percents instead of shares, radians instead of degrees the other way round.
+# Beyond, all that is drawn is a smear: percents were given instead of shares, or pixels instead of centimetres.
 LARGEST = {"blendshapes": 5, "release": 2, "rotation_deg": 90, "shift_cm": 50, "gaze_deg": 90, "body_cm": 50}
 
 
