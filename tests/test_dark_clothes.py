@@ -1,10 +1,11 @@
-"""Dark clothes are looked at again in a brighter picture, and nothing else is."""
+"""Dark clothes and bites out of heads are looked at again in a brighter picture, and nothing else is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from engine.portrait.dark_clothes import NAMES, person_classes
 from engine.segment import Segmenter
@@ -67,3 +68,38 @@ def test_what_is_dark_beside_a_head_is_left_alone() -> None:
     seen = person_classes(Looks(), photo(15), WHOLE, WHOLE, low)
     assert seen["background"][:65].min() > 0.99
     assert seen["clothes"][95:, : WIDTH // 2 - 5].min() > 0.99
+
+
+class HeadWithBite(Segmenter):
+    """A head, hair above its middle, of which something is missing at the left; in a bright picture nothing is."""
+
+    def __init__(self) -> None:
+        self.pictures: list[Image] = []
+
+    def segment(self, photo: Image, region: Box, *, head: Box | None = None, classes: Sequence[str] = NAMES) -> Floats:
+        self.pictures.append(photo)
+        y, x = np.mgrid[:HEIGHT, :WIDTH]
+        is_head = np.hypot(x - 80, y - 60) < 50
+        if len(self.pictures) == 1:
+            is_head &= ~bitten()
+        found = np.zeros((len(classes), HEIGHT, WIDTH), np.float32)
+        found[BACKGROUND], found[HAIR] = ~is_head, is_head
+        return found
+
+
+def bitten() -> np.ndarray:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return np.hypot(x - 36, y - 50) < 12
+
+
+def test_dark_hair_that_bites_into_a_head_s_outline_is_seen_in_a_brighter_picture() -> None:
+    low = HeadPose(POSE.rotation, PX_PER_CM, np.array([80, 60, 0], np.float32))
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    inside = bitten() & (np.hypot(x - 80, y - 60) < 46)
+    for level, hair in ((15, 1.0), (120, 0.0)):
+        looks = HeadWithBite()
+        seen = person_classes(looks, np.full((HEIGHT, WIDTH, 3), level, np.uint8), WHOLE, WHOLE, low)
+        assert np.median(seen["hair"][inside]) == pytest.approx(hair, abs=0.1)
+        assert seen["background"][:, :8].min() > 0.99, "beside the head all stays"
+        assert len(looks.pictures) == 1 + (level == 15)
+        np.testing.assert_allclose(sum(seen.values()), 1, atol=1e-5)
