@@ -35,6 +35,7 @@ from engine.options import (
     INTENSITY,
     Faces,
     Part,
+    asked_faces,
     check_loop,
     chosen_faces,
     clip_seconds,
@@ -173,6 +174,7 @@ class Engine:
         wanted = read_emotion(emotion, seconds)
         intensity = number("intensity", intensity, *INTENSITY)
         check_loop(loop)
+        asked_faces(faces)
         seed = drawn_seed(seed)
         log.info("seed %d", seed)
         ready = self.prepare(image, progress=progress)
@@ -186,7 +188,7 @@ class Engine:
             seed=seed,
             photo=crc32(ready.photo.tobytes()),
         )
-        motions |= {i: starting_at_photo(part[:]) for i, part in parts.items() if isinstance(part, Motion)}
+        motions |= {i: starting_at_photo(part) for i, part in parts.items() if isinstance(part, Motion)}
         return self._video(ready, {i: looped(motion) for i, motion in motions.items()} if loop else motions, seed)
 
     def motion(

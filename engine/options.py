@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
-from engine.checks import number, whole_number
+from engine.checks import NO_NUMBERS, number, whole_number
 from engine.errors import FaceIndexError, OptionError, UnknownEmotionError
 from engine.faces import FoundFaces
 from engine.motion.script import Script, Wanted
 from engine.motion.track import FPS, Motion
+from engine.sentences import shown
 
 SECONDS = (2.0, 10.0)
 DEFAULT_SECONDS = 4.0
@@ -56,25 +57,28 @@ def clip_seconds(emotion: Part | Mapping[int, Part], seconds: float | None) -> f
 
 
 def read_emotion(emotion: Part | Mapping[int, Part], seconds: float) -> Script | Motion | dict[int, Script | Motion]:
-    """What everybody shall do, or what each face shall; raises UnknownEmotionError or OptionError."""
+    """What everybody shall do, or what each face shall; raises UnknownEmotionError, MotionError or OptionError."""
     if isinstance(emotion, Motion):
-        return emotion
+        return emotion[:]  # a copy, checked: its arrays may have been edited
     if not per_face(emotion):
         if isinstance(emotion, Mapping) and not emotion:
             raise UnknownEmotionError("No face was given an emotion; name at least one, as in {0: 'joy'}.")
         return Script.parse(emotion, seconds)  # type: ignore[arg-type]
     for key in emotion:
-        if not isinstance(key, Integral):
-            raise OptionError(f"{key!r} is not the number of a face; give faces numbers, and each a mix of its own.")
+        if not isinstance(key, Integral) or isinstance(key, NO_NUMBERS) or key < 0:
+            raise OptionError(
+                f"{shown(key)} is not the number of a face; give faces numbers, and each a mix of its own."
+            )
     return {
-        int(face): part if isinstance(part, Motion) else Script.parse(part, seconds) for face, part in emotion.items()
+        int(face): part[:] if isinstance(part, Motion) else Script.parse(part, seconds)
+        for face, part in emotion.items()
     }
 
 
 def check_loop(loop: bool) -> None:
     """Raises OptionError: text such as "no" would count as yes."""
     if not isinstance(loop, (bool, np.bool_)):
-        raise OptionError(f"loop must be True or False, not {loop!r}.")
+        raise OptionError(f"loop must be True or False, not {shown(loop)}.")
 
 
 def drawn_seed(seed: int | None) -> int:
@@ -107,6 +111,6 @@ def asked_faces(faces: Faces) -> list[int]:
     if isinstance(faces, str) and faces == "all":
         return []
     asked = [] if isinstance(faces, (str, bytes)) or not isinstance(faces, Iterable) else list(faces)
-    if not asked or not all(isinstance(i, Integral) and not isinstance(i, bool) for i in asked):
-        raise FaceIndexError(f"faces is {faces!r}; give 'all' or the numbers of faces, as in [0, 2].")
+    if not asked or not all(isinstance(i, Integral) and not isinstance(i, NO_NUMBERS) for i in asked):
+        raise FaceIndexError(f"faces is {shown(faces)}; give 'all' or the numbers of faces, as in [0, 2].")
     return [int(i) for i in asked]

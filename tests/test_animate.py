@@ -247,6 +247,11 @@ def not_finite() -> Motion:
         ({"seconds": float("nan")}, OptionError),
         ({"seconds": "3"}, OptionError),
         ({"seconds": 10**400}, OptionError),
+        ({"seconds": 10**5000}, OptionError),
+        ({"seconds": np.timedelta64(4, "s")}, OptionError),
+        ({"seed": np.timedelta64(4, "s")}, OptionError),
+        ({"emotion": {0: "joy", True: "fear"}}, OptionError),
+        ({"emotion": {-1: "joy"}}, OptionError),
         ({"seconds": np.array([3.0])}, OptionError),
         ({"emotion": random_motion(120), "seconds": float("inf")}, OptionError),
         ({"emotion": random_motion(120), "seconds": "2"}, OptionError),
@@ -272,7 +277,10 @@ def not_finite() -> Motion:
 def test_errors_come_from_animate_itself(options: dict, error: type[Exception]) -> None:
     with pytest.raises(error) as caught:
         engine().animate(one(), **{"emotion": "joy", "seed": 1} | options)
-    assert str(caught.value).endswith(".")
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert len(message) < 300
 
 
 def test_numpy_s_numbers_are_numbers() -> None:
@@ -323,9 +331,13 @@ def test_an_engine_refuses_a_size_that_no_photo_could_have(max_side) -> None:
 
 
 def test_options_are_looked_at_before_the_photo() -> None:
-    for option in ({"seconds": 99}, {"seed": 1.5}, {"intensity": "1"}):
+    for option in ({"seconds": 99}, {"seed": 1.5}, {"intensity": "1"}, {"emotion": {True: "joy"}}):
         with pytest.raises(OptionError):
-            engine().animate("nowhere.jpg", "joy", **option)
+            engine().animate("nowhere.jpg", **{"emotion": "joy"} | option)
+    with pytest.raises(FaceIndexError):
+        engine().animate("nowhere.jpg", "joy", faces=[0.5])
+    with pytest.raises(MotionError):
+        engine().animate("nowhere.jpg", {0: not_finite()})
     with pytest.raises(ImageError, match="nowhere"):
         engine().animate("nowhere.jpg", "joy")
 

@@ -158,6 +158,12 @@ def test_other_codecs_are_the_same_clip(codec: Codec, sign: str, capfd: pytest.C
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("codec", [np.array(["h264", "x"]), None, 7])
+def test_what_names_no_codec(codec) -> None:
+    with pytest.raises(OptionError, match="There is no codec"):
+        Encoding(codec)
+
+
 def test_a_codec_that_is_not_there() -> None:
     with pytest.raises(OptionError, match="no codec 'mpeg2'; choose one of h264, hevc, av1"):
         Encoding("mpeg2")

@@ -40,6 +40,7 @@ def test_a_motion_s_arrays_are_its_own_and_can_be_edited() -> None:
         ({"blendshapes": [[0] * 52, [0]]}, "blendshapes is not an array of numbers"),
         ({"rotation_deg": np.zeros((10, 3), complex)}, "rotation_deg is not an array of numbers"),
         ({"blendshapes": np.full((10, 52), 100.0)}, "blendshapes goes up to 100; keep it within 5"),
+        ({"release": np.full(10, -128, np.int8)}, "release goes up to 128"),
         ({"shift_cm": np.full((10, 3), -1e300)}, r"shift_cm goes up to 1e\+300"),
     ],
 )

@@ -219,6 +219,14 @@ def test_damaged_bytes_give_a_photo_or_an_image_error(picture: np.ndarray, kind:
             assert str(error).endswith(".")
 
 
+def inverted_tiff() -> bytes:
+    file = io.BytesIO()
+    Pillow.new("I;16", (64, 64), 40000).save(file, "TIFF")
+    black_is_zero = b"\x06\x01\x03\x00\x01\x00\x00\x00\x01\x00"  # the tag 262, one short number, 1
+    assert black_is_zero in file.getvalue()
+    return file.getvalue().replace(black_is_zero, black_is_zero[:-2] + b"\x00\x00")
+
+
 def closed_file() -> io.BytesIO:
     file = io.BytesIO(b"whatever")
     file.close()
@@ -240,6 +248,8 @@ def closed_file() -> io.BytesIO:
         (closed_file(), "can't be read"),
         (Pillow.new("I", (64, 64), 200), "The Pillow image: its 16-bit values end at 200"),
         (np.full((64, 64, 3), 255, np.uint16), "convert it to uint8"),
+        (np.full((64, 64, 4), [200, 200, 200, 65535], np.uint16), "convert it to uint8"),
+        (inverted_tiff(), "its greys are inverted"),
         (Pillow.new("F", (64, 64), 200.0), "The Pillow image: floats must be from 0 to 1"),
         (None, "not NoneType"),
         (7, "not int"),

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from engine.checks import whole_number
 from engine.errors import OptionError
+from engine.sentences import shown
 
 Codec = Literal["h264", "hevc", "av1"]
 CODECS: Final = ("h264", "hevc", "av1")
@@ -34,8 +35,8 @@ class Encoding:
     gpu: bool = False
 
     def __post_init__(self) -> None:
-        if self.codec not in CODECS:
-            raise OptionError(f"There is no codec '{self.codec}'; choose one of {', '.join(CODECS)}.")
+        if not isinstance(self.codec, str) or self.codec not in CODECS:
+            raise OptionError(f"There is no codec {shown(self.codec)}; choose one of {', '.join(CODECS)}.")
         if self.quality is not None and self.bitrate is not None:
             raise OptionError("Both quality and bitrate were given; leave one of them out.")
         if self.quality is not None:

@@ -24,6 +24,7 @@ PhotoSource = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Pillow
 
 MAX_PIXELS: Final = 80_000_000
 BLACK_OF_16_BITS: Final = 255  # no picture of 16 bits is as dark, but 8 bits in them are
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # of TIFF
 MIN_SIDE: Final = 32  # pixels; the detector's smallest face is 24 px
 MAX_SIDE_RANGE: Final = (64, 8192)  # pixels; every player takes H.264 up to 8192
 
@@ -157,6 +158,8 @@ def _to_rgb(image: Pillow.Image, name: str) -> Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         grey = np.asarray(image)
+        if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow inverts 8 bits alone
+            raise ImageError(f"{_capital(name)}: its greys are inverted (0 is white); save it with 0 as black.")
         if grey.dtype == np.int32:  # Pillow's mode I holds 16-bit greys of some formats
             if grey.min() < 0 or grey.max() > 65535:
                 raise ImageError(f"{_capital(name)}: its greys have more than 16 bits; save it with 8 or 16.")
@@ -214,9 +217,9 @@ def _to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return np.asarray(array, np.uint8)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # in either order of bytes
-        if array.max() <= BLACK_OF_16_BITS:
+        if array[..., :3].max() <= BLACK_OF_16_BITS:
             raise ImageError(
-                f"{_capital(name)}: its 16-bit values end at {array.max()} of 65535, which is black; "
+                f"{_capital(name)}: its 16-bit values end at {array[..., :3].max()} of 65535, which is black; "
                 "if they are 8-bit values, convert it to uint8."
             )
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -98,6 +98,7 @@ def as_track(name: str, values: object) -> Floats:
         found = np.empty(0, object)
     if found.dtype.kind not in "biuf":
         raise MotionError(f"The motion's {name} is not an array of numbers; replace it.")
+    found = found.astype(np.float64)  # of the least whole numbers there is no absolute one
     if not np.isfinite(found).all():
         raise MotionError(f"The motion's {name} has numbers that aren't finite; replace them.")
     largest = float(np.abs(found).max(initial=0))
