@@ -130,6 +130,9 @@ def _from_pillow(image: Pillow.Image, name: str) -> Image:
     frames: int = _decoded(lambda: getattr(image, "n_frames", 1), name)
     if image.format in ANIMATED_FORMATS and frames > 1:
         raise ImageError(f"{_capital(name)}: this is an animation of {frames} frames; pass one still picture.")
+    inverted = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO
+    if inverted and image.mode.startswith(("I", "F")):  # Pillow inverts 8 bits alone
+        raise ImageError(f"{_capital(name)}: its greys are inverted (0 is white); save it with 0 as black.")
     _decoded(image.load, name)
     return _decoded(lambda: _to_rgb(_upright(image), name), name)
 
@@ -158,8 +161,6 @@ def _to_rgb(image: Pillow.Image, name: str) -> Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         grey = np.asarray(image)
-        if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow inverts 8 bits alone
-            raise ImageError(f"{_capital(name)}: its greys are inverted (0 is white); save it with 0 as black.")
         if grey.dtype == np.int32:  # Pillow's mode I holds 16-bit greys of some formats
             if grey.min() < 0 or grey.max() > 65535:
                 raise ImageError(f"{_capital(name)}: its greys have more than 16 bits; save it with 8 or 16.")
