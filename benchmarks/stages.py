@@ -111,7 +111,7 @@ def once_a_photo(engine: Engine, photo: Image, runs: int) -> Rows:
         runs,
     )
     fields = [a + b for a, b in zip(parts["fields"], parts["solve"], strict=True)]
-    inpaint = less(parts["wait"], parts["cut"])
+    inpaint = [max(0.0, longer) for longer in less(parts["wait"], parts["cut"])]  # a cut may begin before the wait
     return {
         "read": timed(lambda: read_photo(encoded.getvalue()), runs),
         "detect": parts["detect"],
