@@ -196,6 +196,17 @@ def test_neither_eye_s_patch_reaches_beyond_the_middle(turn_deg: float, aside: f
         assert (corners > 4).all() and (corners < [box.width - 4, box.height - 4]).all()
 
 
+@pytest.mark.parametrize("shift", [(-200, 0), (200, 0), (0, -200), (0, 200), (-400, 0), (400, 0)])
+def test_eyes_beyond_the_photo_have_patches_in_it(shift: tuple[int, int]) -> None:
+    mesh, crop = mesh_px(20.0), Rectangle(0, 0, SIDE, SIDE)
+    mesh[:, :2] += shift
+    for tear in EYES:
+        box = patch_rectangle(tear, mesh, 20.0, crop)
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x0 + box.width <= SIDE and box.y0 + box.height <= SIDE
+        assert box.width >= 8 and box.height >= 8
+
+
 def rotation(angle_deg: float) -> np.ndarray:
     cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
     return np.array([[cos, -sin], [sin, cos]])

@@ -16,6 +16,7 @@ from engine.portrait import topology as top
 from engine.types import Floats, Image
 
 SUPERSAMPLING = 4
+LEAST_PX = 8  # of a rectangle's sides
 CURVE_STEPS = 6  # of a smooth curve from a point to the next
 
 
@@ -78,8 +79,8 @@ def rectangle_around(
     """The rectangle that reaches (sideways, up, down) pixels from centre, clipped to an image; 8 pixels at least."""
     x0, x1 = np.clip([centre[0] - reach[0], centre[0] + reach[0]], 0, width)
     y0, y1 = np.clip([centre[1] - reach[1], centre[1] + reach[2]], 0, height)
-    x0, y0 = min(int(x0), width - 8), min(int(y0), height - 8)
-    return Rectangle(x0, y0, max(8, int(np.ceil(x1)) - x0), max(8, int(np.ceil(y1)) - y0))
+    x0, y0 = min(int(x0), width - LEAST_PX), min(int(y0), height - LEAST_PX)
+    return Rectangle(x0, y0, max(LEAST_PX, int(np.ceil(x1)) - x0), max(LEAST_PX, int(np.ceil(y1)) - y0))
 
 
 def bounding_rectangle(matte: Floats | NDArray[np.bool_], spare_px: int) -> Rectangle:

@@ -13,7 +13,16 @@ from engine.portrait.interpolation import Interpolation, node_positions
 from engine.portrait.lid_skin import lid_changes
 from engine.portrait.lips import MESH_EDGE_CM, end_of_lower_lip
 from engine.portrait.mouth_layers import Tones
-from engine.portrait.patches import Rectangle, Tear, contour, feather, rectangle_around, skin_alphas, snap_to_dark_line
+from engine.portrait.patches import (
+    LEAST_PX,
+    Rectangle,
+    Tear,
+    contour,
+    feather,
+    rectangle_around,
+    skin_alphas,
+    snap_to_dark_line,
+)
 from engine.portrait.shade import STEP_CM
 from engine.portrait.shut_eyes import hidden_iris_px, lids_are_shut
 from engine.types import Floats, Image
@@ -90,10 +99,17 @@ def patch_rectangle(tear: Tear, mesh_px: Floats, px_per_cm: float, crop: Rectang
     between = np.rint((middle + other) / 2).astype(int).tolist()
     across, down = (other - middle).tolist()
     if abs(across) > abs(down):
-        x0, x1 = (x0, min(x1, between[0])) if across > 0 else (max(x0, between[0]), x1)
+        x0, x1 = ended(x0, x1, between[0], across > 0)
     else:
-        y0, y1 = (y0, min(y1, between[1])) if down > 0 else (max(y0, between[1]), y1)
+        y0, y1 = ended(y0, y1, between[1], down > 0)
     return Rectangle(x0, y0, x1 - x0, y1 - y0)
+
+
+def ended(first: int, last: int, between: int, other_is_after: bool) -> tuple[int, int]:
+    """Where a patch begins and ends that goes half-way to the other one; eyes beyond the photo keep a few pixels."""
+    if other_is_after:
+        return first, max(min(last, between), first + LEAST_PX)
+    return min(max(first, between), last - LEAST_PX), last
 
 
 def tear_alphas(tear: Tear, image: Image, mesh_px: Floats, px_per_cm: float, rectangle: Rectangle) -> Floats:
