@@ -110,6 +110,16 @@ def test_neighbours_in_a_group_are_not_in_step(emotion: str) -> None:
         assert_not_in_step(list(pairwise(perform_together(emotion, 4.0, seed, 7))))
 
 
+def test_those_who_share_a_turn_do_not_begin_on_one_beat() -> None:
+    """Every second face of a group comes to the emotion in the same turn, but not at the same moment."""
+    spread_s = []
+    for seed in range(6):
+        group = perform_together("surprise", 4.0, seed, 6)
+        begins_s = [float(np.argmax(strength(motion) > 0.2 * strength(motion).max())) / FPS for motion in group]
+        spread_s += [np.ptp(begins_s[::2]), np.ptp(begins_s[1::2])]
+    assert np.mean(spread_s) > 0.3
+
+
 def assert_not_in_step(pairs: Sequence[Sequence[Motion]]) -> None:
     for a, b in pairs:
         assert np.mean(correlations(a.rotation_deg, b.rotation_deg)) < LARGEST_CORRELATION

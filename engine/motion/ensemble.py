@@ -15,37 +15,51 @@ from engine.motion.track import EXPRESSION, Motion
 from engine.types import Floats
 
 FADED = 0.2  # of an emotion, for those who came early, once others have it
+EARLY, LATE = 0.14, 0.20  # of the clip: within how much of it those come who share a turn,
+EARLY_S, LATE_S = 0.7, 1.0  # or within that many seconds of long clips
 IN_STEP = 0.28  # correlation from which on two people seem to move together
 MOVES = 0.02  # SD of a blendshape, or of an angle in degrees, that counts
 FRAMES_APART = 4  # of those compared, for speed; what they show in common is slower than that
-ATTEMPTS = 12
+ATTEMPTS = 20
 
 
 def in_turn(scripts: Mapping[int, Script], seconds: float, seed: int) -> dict[int, Script]:
     """The scripts of all faces of a photo, so that neighbours don't show what they show in step.
 
     Faces that are asked for one emotion or mix for the whole clip come early and fade, or come late, in turn; the seed
-    says who begins. One face alone, neutral faces and timelines stay as they are.
+    says who begins, and in which order those who share a turn come to it. One face alone, neutral faces and timelines
+    stay as they are.
     """
     free = sorted(face for face, script in scripts.items() if len(script.steps) == 1 and script.steps[0][1])
     if len(free) < 2:
         return dict(scripts)
-    first = int(np.random.default_rng(seed).integers(2))
-    turns = {face: late if (i + first) % 2 else early for i, face in enumerate(free)}
-    return {face: turns[face](script, seconds) if face in turns else script for face, script in scripts.items()}
+    rng = np.random.default_rng(seed)
+    first = int(rng.integers(2))
+    played = dict(scripts)
+    for turn, faces in ((early, free[first::2]), (late, free[1 - first :: 2])):
+        for face, place in zip(faces, rng.permutation(places(len(faces))), strict=True):
+            played[face] = turn(scripts[face], seconds, float(place))
+    return played
 
 
-def early(script: Script, seconds: float) -> Script:
-    """At once; from the middle of the clip on the emotion fades, for it has been answered."""
+def places(count: int) -> Floats:
+    """Where in their turn those come who share it, 0 to 1, evenly."""
+    return (np.arange(count) + 0.5) / count
+
+
+def early(script: Script, seconds: float, place: float) -> Script:
+    """At once, or soon; from the middle of the clip on the emotion fades, for it has been answered."""
     ((_, mix),) = script.steps
     faded = {emotion: FADED * strength for emotion, strength in mix.items()}
-    return Script(((0.0, mix), (0.55 * seconds - 0.24, faded)))
+    comes = min(EARLY * seconds, EARLY_S) * place
+    return Script(((0.0, {}), (comes, mix), (0.55 * seconds - 0.24, faded)))
 
 
-def late(script: Script, seconds: float) -> Script:
+def late(script: Script, seconds: float, place: float) -> Script:
     """After about a quarter of the clip, and then to its end."""
     ((_, mix),) = script.steps
-    return Script(((0.0, {}), (0.19 * seconds + 0.22, mix)))
+    comes = 0.19 * seconds + 0.22 + min(LATE * seconds, LATE_S) * (place - 0.5)
+    return Script(((0.0, {}), (comes, mix)))
 
 
 def out_of_step(
