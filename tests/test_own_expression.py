@@ -8,6 +8,7 @@ from engine.mesh import BLENDSHAPES
 from engine.motion.own_expression import keep_what_fits
 from tests.motions import perform
 
+SQUINTS = [BLENDSHAPES.index(f"eyeSquint{side}") for side in ("Left", "Right")]
 SMILES = [BLENDSHAPES.index(f"mouthSmile{side}") for side in ("Left", "Right")]
 
 
@@ -32,6 +33,14 @@ def test_a_smile_goes_when_sadness_comes() -> None:
     seen = shown("sadness", smiling(0.8))
     assert np.allclose(seen[0, SMILES], 0.8)
     assert (seen[90, SMILES] < 0.1 * 0.8).all()
+
+
+def test_eyes_that_squint_in_both_keep_nothing_of_a_smile_in_anger() -> None:
+    own = smiling(0.8)
+    own[SQUINTS] = 0.7
+    seen = shown("anger", own)
+    assert (seen[90, SMILES] < 0.1 * 0.8).all()
+    assert (seen[90, SQUINTS] > 0.69).all()
 
 
 def test_the_first_frame_is_still_the_photo() -> None:
