@@ -142,3 +142,20 @@ def test_drawn_teeth_end_where_the_photo_s_do(lower_cm: float) -> None:
     np.testing.assert_allclose(moved_cm[upper, 1], lower_cm, atol=0.08)
     assert not moved_cm[mesh.is_lower].any()
     assert not moved_cm[:, [0, 2]].any()
+
+
+def test_gaps_between_drawn_crowns_do_not_show_in_what_goes_on() -> None:
+    """They aren't where the photo's teeth have theirs, and looked like dark notches."""
+    photo, aperture, across, along = smile(0.0)
+    teeth = own_teeth(photo, aperture, SKIN, PX_PER_CM)
+    crowns = CROWNS * (np.abs((across % 16) - 2) > 3)
+    _, more = grown(photo, teeth, crowns, np.eye(2, 3, dtype=np.float32), PX_PER_CM)
+    assert more.kept[(np.abs(across) < 35) & (np.abs(along + 22) < 5)].min() > 0.9
+
+
+def test_a_single_tooth_does_not_go_on_where_the_others_end() -> None:
+    photo, aperture, across, along = smile(0.0)
+    photo[(np.abs(across) > 8) & (along < -4) & (aperture > 0)] = DARK_RED
+    teeth = own_teeth(photo, aperture, SKIN, PX_PER_CM)
+    _, more = grown(photo, teeth, CROWNS, np.eye(2, 3, dtype=np.float32), PX_PER_CM)
+    assert more.kept[np.abs(along + 22) < 4].max() < 0.1

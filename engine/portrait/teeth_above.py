@@ -20,6 +20,8 @@ EVEN_CM, EVEN_FROM_CM = 0.1, 0.25  # across: so far above the lip what goes on i
 GUMS_RED, GUMS_BRIGHT = (1.18, 1.33), (0.4, 0.5)  # red over green and brightness of gums, by teeth's
 GUMS_BY_LIP, LIP_CM = (0.9, 1.05), (-0.3, -0.2)  # their brightness by the lip's, and where that is
 GUMS_CM, GUMS_AROUND = 1.0, (0.33, 0.53)  # their share so far around; what is between teeth has less
+BETWEEN_CM = 0.5  # so far apart are drawn crowns at most; their gaps aren't where those of the photo's teeth are
+MOST = (0.3, 0.5)  # of the columns in which teeth go on, from which on any does: single ones would be pegs
 AS_BRIGHT = (0.45, 0.6)  # of teeth's brightness, from which on what is next to the lip is tooth or gum, not dark
 
 
@@ -45,8 +47,17 @@ def grown(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     layers = np.asarray(cv2.warpAffine(layers, upright, (width, height), flags=flags), np.float32)
     above, gums, colours = layers[..., 3:4], layers[..., 4], layers[..., :3]
-    kept = teeth.kept + above[..., 0] * np.maximum(crowns, gums) * (1 - teeth.kept)
+    kept = teeth.kept + above[..., 0] * np.maximum(without_gaps(crowns, px_per_cm), gums) * (1 - teeth.kept)
     return np.asarray(photo + above * (colours - photo), np.float32), replace(teeth, kept=kept)
+
+
+def without_gaps(crowns: Floats, px_per_cm: float) -> Floats:
+    """Crowns (h, w) and what lies between them."""
+    across = 2 * round(BETWEEN_CM * px_per_cm / 2) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
+    framed = cv2.copyMakeBorder(crowns, across, across, across, across, cv2.BORDER_CONSTANT, value=0.0)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, disc)[across:-across, across:-across]
+    return np.asarray(closed, np.float32)
 
 
 def turned(to_patch: Floats, height: int, width: int) -> Floats:
@@ -79,7 +90,9 @@ def upwards(picture: Floats, seen: NDArray[np.bool_], px_per_cm: float) -> tuple
     bright = cv2.GaussianBlur(colours.mean(2), (0, 0), soft_px) / usual
     above = np.isin(x, columns)[None] * (at < top_y)
     gums = above * gums
-    share = np.maximum(above * np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1), gums)
+    teeth = above * np.clip((bright - AS_BRIGHT[0]) / np.ptp(AS_BRIGHT), 0, 1)
+    teeth *= np.clip((teeth[above > 0].mean() - MOST[0]) / np.ptp(MOST), 0, 1) if above.any() else 0
+    share = np.maximum(teeth, gums)
     share = np.asarray(cv2.GaussianBlur(share, (0, 0), soft_px), np.float32)
     return colours, share, np.asarray(cv2.GaussianBlur(gums, (0, 0), soft_px), np.float32)
 
