@@ -17,7 +17,7 @@ from export.motion import corpus, score  # noqa: E402
 from export.motion.build import INPUTS, MotionNetwork, example_inputs, export_onnx, ship  # noqa: E402
 from export.motion.captured import CapturedMotion  # noqa: E402
 from export.motion.correct import ALIKE, WIDER, Corrector, enlarged  # noqa: E402
-from export.motion.facts import PERFORMED  # noqa: E402
+from export.motion.facts import PERFORMED, SINCE_TRAINED  # noqa: E402
 from export.motion.network import MotionModel, flow  # noqa: E402
 from export.motion.performer import DETAILS, Performer  # noqa: E402
 from export.motion.simulator import Performance, simulate  # noqa: E402
@@ -219,6 +219,25 @@ def test_one_side_of_a_face_is_later_than_the_other() -> None:
     left = BLENDSHAPES.index("browDownLeft")
     assert performer.sides[left] == 1 and performer.sides[left + 1] == -1
     assert performer.sides[BLENDSHAPES.index("jawOpen")] == 0
+
+
+def test_what_changed_since_training_goes_with_its_emotion(small_corpus: Path) -> None:
+    """Also while the face still comes back from it; a mix has its share of it, everything else stays."""
+    network = random_network(small_corpus, 0.02)
+    fear, joy = corpus.NAMES.index("fear"), corpus.NAMES.index("joy")
+    asked = torch.zeros(3, len(corpus.NAMES), KNOTS)
+    asked[0, fear, 10:30] = 0.7  # then neutral
+    asked[1, fear], asked[1, joy] = 0.5, 0.5
+    asked[2, joy] = 1.0
+    found = network.factors(asked).detach().numpy()
+    for muscle, factor in SINCE_TRAINED["fear"].items():
+        columns = [i for i, name in enumerate(BLENDSHAPES) if name.startswith(muscle)]
+        assert columns
+        np.testing.assert_allclose(found[0, :28][:, columns], 1.0)
+        np.testing.assert_allclose(found[0, 48:][:, columns], factor, rtol=1e-5)
+        np.testing.assert_allclose(found[1, 8:][:, columns], 0.5 + 0.5 * factor, rtol=1e-5)
+    np.testing.assert_allclose(found[2], 1.0)
+    np.testing.assert_allclose(found[:, :, BLENDSHAPES.index("eyeBlinkLeft")], 1.0)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter has many

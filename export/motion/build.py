@@ -14,8 +14,11 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from engine.mesh import BLENDSHAPES
 from export.manifest import write_manifest_row
 from export.motion.blinks import CHANCES, draw_blinks
+from export.motion.corpus import NAMES
+from export.motion.facts import SINCE_TRAINED
 from export.motion.network import MotionModel, flow
 from export.motion.performer import DETAILS, Performer, within_quiet_ends
 from export.motion.score import CHANNELS, KNOT_FPS, SHAPE_CHANNELS, Scale
@@ -25,6 +28,7 @@ from export.onnx_file import save, store_as_half, tidy
 
 FLOW_STEPS = 2
 BREADTH = 1.06  # of the noise that heads and eyes start from: the network's lose that much of their spread
+LINGERS_KNOTS = 5.0  # for how long an emotion still says how strong muscles are, once another is asked for
 BLINK_ODDS = 0.91  # of those learnt: scores that are generated bring more blinks than simulated ones
 INPUTS = ("noise", "emotions", "intensity", "seconds", "style", "own", "pose_deg")
 OUTPUTS = ("blendshapes", "release", "rotation_deg", "shift_cm", "gaze_deg", "body_cm")
@@ -39,6 +43,7 @@ class MotionNetwork(nn.Module):
         breadth = torch.ones(CHANNELS, 1)
         breadth[SHAPE_CHANNELS:] = BREADTH
         self.register_buffer("breadth", breadth)
+        self.register_buffer("since_trained", since_trained(), persistent=False)
         self.register_buffer("calmer", torch.tensor([[math.log(BLINK_ODDS)], [0.0]]))  # whether; how deep
 
     def forward(
@@ -65,8 +70,28 @@ class MotionNetwork(nn.Module):
         blinks = draw_blinks(odds, chances, within_quiet_ends(time[0], seconds))
         asked = (emotions.flatten(1).amax(1) > 0).to(noise.dtype)  # a neutral face keeps the photo's expression
         lead = LEAD_SECONDS * style[:, LEAD].clamp(-MOST_UNUSUAL, MOST_UNUSUAL)
-        tracks: list[Tensor] = self.performer(score, blinks, details, intensity * asked, seconds, lead)
-        return tracks
+        shapes, *others = self.performer(score, blinks, details, intensity * asked, seconds, lead)
+        return [shapes * self.factors(emotions), *others]
+
+    def factors(self, emotions: Tensor) -> Tensor:
+        """By how much each blendshape is stronger (F, T, 52) than the network was trained to give, by what is, or was
+        last, asked: emotions (F, 6, K)."""
+        place = torch.arange(emotions.shape[2], dtype=emotions.dtype)
+        apart = place[:, None] - place[None]
+        felt = emotions @ torch.where(apart >= 0, torch.exp(-apart.clamp(min=0) / LINGERS_KNOTS), 0.0).t()
+        share = self.performer.splined(felt / felt.sum(1, keepdim=True).clamp(min=1e-6))
+        return 1 + share.transpose(1, 2) @ (self.since_trained - 1)
+
+
+def since_trained() -> Tensor:
+    """(6, 52) factors of `SINCE_TRAINED`."""
+    factors = torch.ones(len(NAMES), len(BLENDSHAPES))
+    for emotion, changed in SINCE_TRAINED.items():
+        for muscle, factor in changed.items():
+            for column, name in enumerate(BLENDSHAPES):
+                if name.removesuffix("Left").removesuffix("Right") == muscle:
+                    factors[NAMES.index(emotion), column] = factor
+    return factors
 
 
 def example_inputs(faces: int = 2, knots: int = 36) -> dict[str, Tensor]:
