@@ -369,6 +369,20 @@ def test_teeth_that_the_photo_shows_are_kept_and_end_at_the_lip() -> None:
     assert not whole[80:].any()
 
 
+@pytest.mark.parametrize(("dark_px", "further_px"), [(0, 2.4), (4, 0)], ids=["reach the lip", "end above it"])
+def test_teeth_that_reach_the_lip_go_on_a_little_behind_it(dark_px: int, further_px: float) -> None:
+    """Where the lip runs up before them they go on further, in an arc."""
+    aperture, own = gap(1.0), shown((200, 190, 150))
+    aperture[66:, 76:84] = 0  # the lip
+    lowest = np.array([np.flatnonzero(column)[-1] if column.any() else 0 for column in aperture.T])
+    for x in range(30, 130):
+        own[lowest[x] + 1 - dark_px : lowest[x] + 1, x] = 15
+    rows = own_teeth(own, aperture, SKIN, 20.0).above.sum(0)
+    at_lip = lowest - RIM_CM * 20 + 0.5
+    assert rows[50] == pytest.approx(at_lip[50] + further_px, abs=0.2)
+    assert rows[80] == pytest.approx(at_lip[80] + (0.35 * 20 if further_px else 0), abs=1.5)
+
+
 @pytest.mark.parametrize("turn", [0.0, 20.0])
 def test_the_network_s_picture_is_upright_and_of_one_scale(turn: float) -> None:
     portrait = one().scene.portraits[0]

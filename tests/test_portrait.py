@@ -23,6 +23,7 @@ from engine.portrait.expression import (
     closing_lips_cm,
     face_shape,
     own_expression,
+    parting_share,
 )
 from engine.portrait.eyes import Iris, diffuse, refined
 from engine.portrait.interpolation import Interpolation, node_positions
@@ -207,6 +208,15 @@ def moved_cm(release: float = 0.0, **weights: float) -> np.ndarray:
     for name, weight in weights.items():
         blendshapes[0, BLENDSHAPES.index(name)] = weight
     return shape().rest_cm + shape().displacement_cm(blendshapes, np.float32([release]))[0]
+
+
+def test_lips_of_few_pixels_part_less() -> None:
+    """Everything else of a small face's expression is as large as ever."""
+    parts = [name.startswith(("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel")) for name in BLENDSHAPES]
+    shares = np.array([parting_share(px_per_cm) for px_per_cm in (2.0, 4.0, 5.0, 6.0, 30.0)])
+    assert (shares[:, ~np.array(parts)] == 1).all()
+    assert (np.diff(shares[:4, parts], axis=0) > 0.1).all()
+    assert (shares[3:] == 1).all() and shares[0, parts].min() > 0.3
 
 
 def test_rest_moves_nothing() -> None:

@@ -36,6 +36,8 @@ MOUTH = (*top.UPPER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP, *top.LOWER_LIP_OU
 UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
 FREE_LIFT_CM, GUM_HOLD = 0.7, 0.6  # what the upper lip rises by freely, and the share of the rest that is held back
+PARTING = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel")  # lips
+FINE_PX_PER_CM, LEAST_PARTING = (3.0, 6.0), 0.35  # of a face whose lips part hardly, or as far as they should
 CLOSED_LIPS_CM = 0.05  # the mesh has closed lips this far apart
 LIP_OVERLAP_CM = 0.16  # of parted lips that have met: their edges are soft, and teeth would still show through
 
@@ -207,6 +209,16 @@ def following_brows(points_cm: Floats) -> Floats:
 def distances_cm(points: Floats, others: Floats) -> Floats:
     """(m, 3) and (n, 3) -> (m, n)."""
     return np.asarray(np.linalg.norm(points[:, None] - others[None], axis=2))
+
+
+def parting_share(px_per_cm: float) -> Floats:
+    """How much of each blendshape (52,) a face of this size shows.
+
+    Of mouths of ten or twenty pixels the mesh is off by some of them: an open one stood below the photo's own.
+    """
+    fine = float(np.clip((px_per_cm - FINE_PX_PER_CM[0]) / np.ptp(FINE_PX_PER_CM), 0, 1))
+    least = np.where([name.startswith(PARTING) for name in BLENDSHAPES], LEAST_PARTING, 1.0)
+    return np.asarray(least + fine * (1 - least), np.float32)
 
 
 def below_mouth(points_cm: Floats) -> list[int]:

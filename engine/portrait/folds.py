@@ -145,8 +145,8 @@ def fold_map(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, width: int
     parts = (  # strokes, how wide, how deep, how bright beside them
         (both(GLABELLA), 0.21, 0.26, 0.2),
         ([carried(*line) for line in forehead_lines()], 0.11, 0.21, 0.5),
-        (both(NASOLABIAL), 0.14, 0.19, 0.25),
-        (both(CHEEK_SLOPE), 0.32, 0.17, 0.0),
+        (both(NASOLABIAL), 0.2, 0.155, 0.15),
+        (both(CHEEK_SLOPE), 0.42, 0.165, 0.0),
         ([stroke for foot in CROWS_FEET for stroke in both(foot)], 0.08, 0.18, 0.3),
     )
     total = np.zeros((height, width), np.float32)

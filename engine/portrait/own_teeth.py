@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.types import Floats
 
 LEAST_CM = 0.35  # parted further than this lips show teeth, not a dark line
 RIM_CM = 0.07  # of the photo's inside that lips shine into
 LESS_RED = 0.95  # than skin are teeth
+HIDDEN_CM, MOST_HIDDEN_CM = 0.12, 0.35  # of teeth by a lower lip that they reach, and where it runs up before them
+ARC_CM = 0.5  # to each side: as far down as here go teeth that such a lip hides
+BY_LIP_CM, REACHED = 0.06, (0.8, 0.9)  # above the lip, and of teeth's brightness there, from which on they reach it
 GAIN = (0.6, 1.8)  # by which drawn teeth may become brighter or darker
 
 
@@ -20,7 +24,7 @@ class OwnTeeth:
     """In the mouth's patch, (h, w) each, 0 to 1."""
 
     kept: Floats  # where the photo's teeth are, or its upper ones, if there is a gap below them
-    above: Floats  # where upper teeth may be drawn: no lower than those in the photo
+    above: Floats  # where upper teeth may be drawn: no lower than the photo's, or a little where a lip hides these
     lower: Floats  # where its lower teeth are, below a gap
     below: Floats  # where lower teeth may be drawn: no higher than those
 
@@ -37,9 +41,30 @@ def own_teeth(photo: Floats, aperture: Floats, skin: Floats, px_per_cm: float) -
     columns = np.flatnonzero(shown.any(0))
     lowest = height - 1 - shown[::-1, columns].argmax(0)
     edge = np.interp(np.arange(width), columns, lowest) - RIM_CM * px_per_cm
+    edge = edge + reaching_lip(photo, shown, px_per_cm) * (behind_lip(edge, px_per_cm) - edge)
     above = np.clip(edge[None] - np.arange(height)[:, None] + 0.5, 0, 1)
     kept = np.clip(inwards_cm / RIM_CM - 1, 0, 1).astype(np.float32)
     return OwnTeeth(kept, above.astype(np.float32), nowhere, everywhere)
+
+
+def reaching_lip(photo: Floats, shown: NDArray[np.bool_], px_per_cm: float) -> float:
+    """Whether teeth (h, w) of the photo (h, w, 3) go on behind the lower lip, 0 to 1: no dark is seen above it."""
+    columns = np.flatnonzero(shown.sum(0) >= LEAST_CM * px_per_cm)
+    if not len(columns):
+        return 0.0
+    light = cv2.GaussianBlur(photo.mean(2), (0, 0), max(0.6, BY_LIP_CM * px_per_cm / 2))[:, columns]
+    by_lip = len(shown) - 1 - shown[::-1, columns].argmax(0) - round(BY_LIP_CM * px_per_cm)
+    usual = np.nanquantile(np.where(shown[:, columns], light, np.nan), 0.8, axis=0)
+    there = float(np.median(light[by_lip, np.arange(len(columns))] / np.maximum(usual, 1)))
+    return float(np.clip((there - REACHED[0]) / np.ptp(REACHED), 0, 1))
+
+
+def behind_lip(edge: Floats, px_per_cm: float) -> Floats:
+    """The row (w,) down to which teeth go whose ends a lip hides from row edge (w,) on: in an arc, whatever the lip."""
+    around = 2 * round(ARC_CM * px_per_cm) + 1
+    lowest = cv2.dilate(edge[None].astype(np.float32), np.ones((1, around), np.uint8))
+    arc = cv2.GaussianBlur(lowest, (0, 0), ARC_CM * px_per_cm / 2, borderType=cv2.BORDER_REPLICATE)[0]
+    return np.asarray(np.minimum(arc + HIDDEN_CM * px_per_cm, edge + MOST_HIDDEN_CM * px_per_cm), np.float32)
 
 
 def are_teeth(pixels: Floats, skin: Floats) -> bool:

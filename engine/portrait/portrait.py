@@ -14,7 +14,7 @@ from engine.portrait import topology as top
 from engine.portrait.brows import rising
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.covers import cover_of
-from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
+from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape, parting_share
 from engine.portrait.eyes import LID_SHADE
 from engine.portrait.far_side import motion_from_aside, shared_motion
 from engine.portrait.folds import fold_map, fold_regions, fold_tint
@@ -126,7 +126,8 @@ def moving_face(
     moves = rising(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
     moves *= motion_from_aside(face_cm, pose.rotation)[:, None]
     basis = replace(assets.basis, displacements_cm=moves)
-    return face_shape(face_cm, readings, basis, assets.skin, pose.rotation, together, free)
+    shape = face_shape(face_cm, readings, basis, assets.skin, pose.rotation, together, free)
+    return replace(shape, basis_cm=parting_share(pose.scale_px)[:, None, None] * shape.basis_cm)
 
 
 def build_portrait(
