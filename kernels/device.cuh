@@ -12,13 +12,36 @@ __device__ float4 mix(float4 a, float4 b, float share) {
     return {a.x + share * (b.x - a.x), a.y + share * (b.y - a.y), a.z + share * (b.z - a.z), a.w + share * (b.w - a.w)};
 }
 
+__device__ float4 level(short4 v) { return {float(v.x), float(v.y), float(v.z), float(v.w)}; }
+
+// Adds `share` of b to a.
+__device__ float4 plus(float4 a, float share, float4 b) {
+    return {a.x + share * b.x, a.y + share * b.y, a.z + share * b.z, a.w + share * b.w};
+}
+
+// A packed image at a place in its pixels, in grey levels and shares, from the sixteen pixels around.
+__device__ float4 sharp_at(const MienImages &image, float x, float y) {
+    const Corners c = corners_at(x, y, image.height, image.width);
+    const int stride = stride_of(image.width);
+    const short4 *at = reinterpret_cast<const short4 *>(image.pixels) + packed_index(c.x0 - 1, c.y0 - 1, stride);
+    const CubicShares down = cubic_shares(c.below), across = cubic_shares(c.right);
+    float4 found = {};
+    for (int row = 0; row < 4; ++row) {
+        float4 line = {};
+        for (int column = 0; column < 4; ++column) {
+            line = plus(line, across.of[column], level(at[row * stride + column]));
+        }
+        found = plus(found, down.of[row], line);
+    }
+    return {found.x * image.colour, found.y * image.colour, found.z * image.colour, found.w * image.alpha};
+}
+
 // One of some packed images at a place in its pixels, in grey levels and shares.
 __device__ float4 image_at(const MienImages &images, int which, float x, float y) {
     const Corners c = corners_at(x, y, images.height, images.width);
-    const std::ptrdiff_t stride = images.width + 1;
+    const std::ptrdiff_t stride = stride_of(images.width);
     const short4 *at = reinterpret_cast<const short4 *>(images.pixels) +
-                       (which * std::ptrdiff_t(images.height + 1) + c.y0) * stride + c.x0;
-    const auto level = [](short4 v) { return float4{float(v.x), float(v.y), float(v.z), float(v.w)}; };
+                       which * stride_of(images.height) * stride + packed_index(c.x0, c.y0, int(stride));
     const float4 found = mix(mix(level(at[0]), level(at[1]), c.right),
                              mix(level(at[stride]), level(at[stride + 1]), c.right), c.below);
     return {found.x * images.colour, found.y * images.colour, found.z * images.colour, found.w * images.alpha};
@@ -28,13 +51,13 @@ __device__ float4 image_at(const MienImages &images, int which, float x, float y
 // colours in the photo are other ones by `change`.
 __device__ float4 person_at(const MienWarp &w, float x, float y, float strength, float light,
                             float3 change = {0, 0, 0}) {
-    const float4 found = image_at(w.source, 0, x, y);
+    const float4 found = sharp_at(w.source, x, y);
     const float gain = 1 + light;
     float dark = 0;
     if (strength != 0) {
         const Corners c = corners_at(x, y, w.source.height, w.source.width);
-        const float *at = w.source_folds + std::ptrdiff_t(c.y0) * (w.source.width + 1) + c.x0;
-        const float *under = at + w.source.width + 1;
+        const int stride = stride_of(w.source.width);
+        const float *at = w.source_folds + packed_index(c.x0, c.y0, stride), *under = at + stride;
         const float above = at[0] + c.right * (at[1] - at[0]), beneath = under[0] + c.right * (under[1] - under[0]);
         dark = strength * (above + c.below * (beneath - above));
     }

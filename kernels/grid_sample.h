@@ -11,7 +11,6 @@ enum Mode { kBilinear, kNearest, kBicubic };
 enum Padding { kZeros, kBorder, kReflection };
 
 constexpr int kMostTaps = 4;
-constexpr float kCubic = -0.75f; // the free parameter of Keys' kernel (1981)
 
 // Pixels along an axis, and their shares. Those outside of the image have no share, and any valid index.
 template <int taps> struct Taps {

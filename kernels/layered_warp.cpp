@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kRowsOfWork = 64;   // pixels' rows that a thread takes at once
 constexpr int kNodesOfWork = 256; // nodes that a thread takes at once
+constexpr int kPixelsAtOnce = 256; // of a row: what is known of them fits into the fastest memory
 constexpr int kPixelsOfRun = 16;  // half a block: as far as three places speak for all between
 
 std::vector<Field> fields_of(const MienWarp &warp) {
@@ -111,11 +112,11 @@ MIEN_CLONES void person_row(const MienWarp &warp, const Spots &spots, const floa
     const MienImages source = warp.source; // copies, since what is written might else be any of this
     const float *folds = warp.source_folds, *right = spots.right.data(), *below = spots.below.data();
     const int *first = spots.first.data();
-    const int stride = source.width + 1;
+    const int stride = stride_of(source.width);
     const f4 tint = {warp.fold_tint[0], warp.fold_tint[1], warp.fold_tint[2], 0.0f};
     const f4 units = {source.colour, source.colour, source.colour, source.alpha};
     for (int i = 0; i < count; ++i) {
-        f4 found = units * mixed(source.pixels, stride, first[i], right[i], below[i]);
+        f4 found = units * sharp(source.pixels, stride, spots, i);
         if (strength[i] != 0.0f) {
             const float dark = strength[i] * mixed(folds, stride, first[i], right[i], below[i]);
             found *= 1.0f - dark * tint;
@@ -133,8 +134,8 @@ void draw_rows(const MienWarp &warp, const Field &base, int frame, int frame_of_
     const float per_row = float(base.grid.rows - 1) / float(height - 1);
     const float per_column = float(base.grid.columns - 1) / float(width - 1);
     Enlarged enlarged(coarse, base.grid.rows, base.grid.columns, 4, 0.0f, per_column, width);
-    Spots spots(width);
-    std::vector<float> values(std::size_t(width) * 4), person(std::size_t(width) * 4);
+    Spots spots(kPixelsAtOnce);
+    std::vector<float> values(std::size_t(width) * 4), person(std::size_t(kPixelsAtOnce) * 4);
     std::vector<Run> runs(width / kPixelsOfRun + 1);
     float *x = values.data(), *y = x + width, *strength = y + width, *light = strength + width;
     for (int row = first; row < std::min(first + kRowsOfWork, height); ++row) {
@@ -149,10 +150,13 @@ void draw_rows(const MienWarp &warp, const Field &base, int frame, int frame_of_
         std::memcpy(drawn, behind, line);
         const int count = occupied_runs(warp, x, y, runs.data());
         for (int r = 0; r < count; ++r) {
-            const int from = runs[r].first;
-            spots.find(x + from, y + from, runs[r].count, warp.source);
-            person_row(warp, spots, strength + from, light + from, runs[r].count, person.data());
-            lay_over(person.data(), behind + 3 * from, runs[r].count, drawn + 3 * from);
+            const int end = runs[r].first + runs[r].count;
+            for (int from = runs[r].first; from < end; from += kPixelsAtOnce) {
+                const int part = std::min(kPixelsAtOnce, end - from);
+                spots.find(x + from, y + from, part, warp.source);
+                person_row(warp, spots, strength + from, light + from, part, person.data());
+                lay_over(person.data(), behind + 3 * from, part, drawn + 3 * from);
+            }
         }
     }
 }

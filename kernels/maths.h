@@ -27,6 +27,24 @@ MIEN_HD float smaller(float a, float b) { return a < b ? a : b; }
 // An index beyond an axis becomes the axis' last or first one.
 MIEN_HD int clamp_index(int i, int size) { return smaller(i < 0 ? 0 : i, size - 1); }
 
+// Where pixels are in images that are packed as native.h says: how long a row or column of them is there, and which one
+// is the pixel at x, y.
+MIEN_HD int stride_of(int size) { return size + 3; }
+MIEN_HD int packed_index(int x, int y, int stride) { return (y + 1) * stride + x + 1; }
+
+constexpr float kCubic = -0.75f; // the free parameter of Keys' kernel (1981), as in torch
+
+// The shares of four pixels in a row, of which a place is `share` behind the second one.
+struct CubicShares {
+    float of[4];
+};
+
+MIEN_HD CubicShares cubic_shares(float share) {
+    const float rest = 1.0f - share, outer = kCubic * share * rest;
+    const auto near = [](float distance) { return ((kCubic + 2.0f) * distance - (kCubic + 3.0f)) * distance * distance + 1.0f; };
+    return {{outer * rest, near(share), near(rest), outer * share}};
+}
+
 // The four pixels around a place, and its distance from the first one. Beyond the border counts as on it.
 struct Corners {
     int x0, y0, x1, y1;

@@ -12,8 +12,9 @@
 
 extern "C" {
 
-// Images of four 16-bit channels, premultiplied red, green, blue and alpha: count x (height + 1) x (width + 1) x 4.
-// The last row and column stand twice, so that four neighbours can be read anywhere inside of the image.
+// Images of four 16-bit channels, premultiplied red, green, blue and alpha: count x (height + 3) x (width + 3) x 4.
+// The first row and column stand twice and the last ones three times, so that the sixteen pixels around any place inside
+// of the image can be read.
 struct MienImages {
     const std::int16_t *pixels;
     std::int32_t count, height, width;
@@ -63,7 +64,7 @@ struct MienWarp {
     const float *light_maps;   // terms x base.rows x base.columns
     MienGrid base;
     MienImages source;
-    const float *source_folds;  // (height + 1) x (width + 1), the last row and column twice
+    const float *source_folds;  // (height + 3) x (width + 3), as MienImages
     const std::uint8_t *occupied; // for each block of kMienBlock x kMienBlock pixels of the source, row by row: 0 where
                                   // neither it nor a block beside it has anything; null where that isn't known
     const std::uint8_t *behind; // backs x height x width x 3
@@ -75,7 +76,7 @@ struct MienWarp {
 
 // What the caller compares with its own idea of all this, since a library may be older than the code that loads it:
 // a number that is raised whenever a struct changes, as its size may stay what it was, and the size of MienWarp.
-constexpr std::int32_t kMienInterface = 5;
+constexpr std::int32_t kMienInterface = 6;
 MIEN_EXPORT std::int32_t mien_interface();
 MIEN_EXPORT std::int64_t mien_warp_size();
 

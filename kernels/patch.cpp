@@ -50,8 +50,8 @@ MIEN_INLINE f4 person_at(const MienWarp &warp, const Layer &layer, int i, float 
                           f4 change = f4{}) {
     const MienImages &source = warp.source;
     const Spots &spots = layer.spots;
-    const int stride = source.width + 1, first = spots.first[i];
-    const f4 person = mixed(source.pixels, stride, first, spots.right[i], spots.below[i]);
+    const int stride = stride_of(source.width), first = spots.first[i];
+    const f4 person = sharp(source.pixels, stride, spots, i);
     const float dark = strength * mixed(warp.source_folds, stride, first, spots.right[i], spots.below[i]);
     const float gain = 1.0f + light;
     const f4 units = {source.colour, source.colour, source.colour, source.alpha};
@@ -144,16 +144,16 @@ struct Interior {
 // At a place in the crop: textures from back to front, the first one opaque.
 MIEN_INLINE Interior interior(const MienPatch &patch, int frame, float x, float y, float near) {
     const MienImages &textures = patch.textures;
-    const int count = textures.count, stride = textures.width + 1;
+    const int count = textures.count, stride = stride_of(textures.width);
     f4 colour = {}, drawn = {};
     float through = 1.0f;
     for (int k = 0; k < count; ++k) {
         const float *affine = patch.affine + (std::size_t(frame) * count + k) * 6;
         const Corners at = corners_at(affine[0] * x + affine[1] * y + affine[2], affine[3] * x + affine[4] * y + affine[5],
                                       textures.height, textures.width);
-        const std::int16_t *pixels = textures.pixels + std::size_t(k) * (textures.height + 1) * stride * 4;
+        const std::int16_t *pixels = textures.pixels + std::size_t(k) * stride_of(textures.height) * stride * 4;
         const f4 layer = patch.opacity[std::size_t(frame) * count + k] *
-                         mixed(pixels, stride, at.y0 * stride + at.x0, at.right, at.below);
+                         mixed(pixels, stride, packed_index(at.x0, at.y0, stride), at.right, at.below);
         const float lit = textures.colour * (1.0f - patch.shade[k] * near);
         drawn = colour;
         through = 1.0f - textures.alpha * layer[3];

@@ -127,7 +127,7 @@ def layered_warp(inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Bytes]:
     pixels = np.broadcast_to(lattice(box, height, width), (len(offset), height, width, 2))
     fine = sample(coarse, pixels, box)
     tint = given["fold_tint"]
-    drawn = shaded(sample(source, pixels + fine[:, :2].transpose(0, 2, 3, 1), box), tint, fine[:, 2:])
+    drawn = shaded(person(source, pixels + fine[:, :2].transpose(0, 2, 3, 1), box), tint, fine[:, 2:])
     frames = {"frames": over(drawn, given["behind"])}
     for name in PATCHES:
         own = {key.removeprefix(f"{name}_"): value for key, value in given.items() if key.startswith(name)}
@@ -146,6 +146,14 @@ def sample(image: Array, positions: Array, box: Array) -> Array:
     """image (T or 1, C, h, w) spread over `box`, read at positions (T, H, W, 2) -> (T, C, H, W)."""
     grid = 2 * (positions - box[:2]) / (box[2:] - box[:2]) - 1
     return grid_sample(image, grid, "bilinear", "border", align_corners=True)
+
+
+def person(source: Array, positions: Array, box: Array) -> Array:
+    """The source (1, 5, h, w) read at positions: its picture from sixteen pixels each, its folds from four."""
+    inside = np.clip(np.where(np.isnan(positions), box[:2], positions), box[:2], box[2:])
+    grid = 2 * (inside - box[:2]) / (box[2:] - box[:2]) - 1
+    picture = grid_sample(source[:, :4], grid, "bicubic", "border", align_corners=True)
+    return np.concatenate([picture, sample(source[:, 4:], positions, box)], 1)
 
 
 def shaded(found: Array, tint: Array, shading: Array) -> Array:
@@ -198,7 +206,7 @@ def patch(source: Array, tint: Array, base: Array, own: Mapping[str, Array]) -> 
     for coefficients, alpha in ((own["upper"], own["skin_alpha"][:, :1]), (own["lower"], own["skin_alpha"][:, 1:])):
         offset = sample(source_offsets(own["functions"], coefficients, box), pixels, box)
         positions = pixels + (smooth + share * (offset - smooth)).transpose(0, 2, 3, 1)
-        found = sample(source, positions, crop)
+        found = person(source, positions, crop)
         if "lid_changes" in own and not layers:  # the upper one
             for change, amount in zip(own["lid_changes"], own["lid_shares"].T, strict=True):
                 found[:, :3] += amount[:, None, None, None] * sample(change[None], positions, box)

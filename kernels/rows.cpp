@@ -19,9 +19,22 @@ MIEN_CLONES void locate(const float *__restrict x, const float *__restrict y, in
     for (int i = 0; i < count; ++i) {
         const float inside_x = clamp_to(x[i], high_x), inside_y = clamp_to(y[i], high_y);
         const int x0 = int(inside_x), y0 = int(inside_y);
-        first[i] = y0 * (width + 1) + x0;
+        first[i] = packed_index(x0, y0, stride_of(width));
         right[i] = inside_x - float(x0);
         below[i] = inside_y - float(y0);
+    }
+}
+
+// The four shares of each place that is so far behind the second pixel -> 4 x width.
+MIEN_CLONES void share_out(const float *__restrict behind, int count, std::size_t width, float *__restrict shares) {
+    float *__restrict first = shares, *__restrict second = first + width;
+    float *__restrict third = second + width, *__restrict last = third + width;
+    for (int i = 0; i < count; ++i) {
+        const CubicShares found = cubic_shares(behind[i]);
+        first[i] = found.of[0];
+        second[i] = found.of[1];
+        third[i] = found.of[2];
+        last[i] = found.of[3];
     }
 }
 
@@ -95,6 +108,8 @@ void Enlarged::stretch(int row, float *out) const {
 
 void Spots::find(const float *x, const float *y, int count, const MienImages &image) {
     locate(x, y, image.height, image.width, count, first.data(), right.data(), below.data());
+    share_out(below.data(), count, first.size(), shares.data());
+    share_out(right.data(), count, first.size(), shares.data() + 4 * first.size());
 }
 
 } // namespace mien

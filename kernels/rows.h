@@ -30,12 +30,13 @@ class Enlarged {
     std::vector<float> upper_, lower_;
 };
 
-// For each pixel of a row the first of its four neighbours, and how far it is from it.
+// For each pixel of a row the first of its four neighbours, how far it is from it, and what it takes of sixteen.
 struct Spots {
     std::vector<int> first; // in pixels of MienImages
     std::vector<float> right, below;
+    std::vector<float> shares; // 8 x width: of the four rows around it, then of the four columns, see `sharp`
 
-    explicit Spots(int width) : first(width), right(width), below(width) {}
+    explicit Spots(int width) : first(width), right(width), below(width), shares(8 * std::size_t(width)) {}
     // x, y: `count` places in pixels. Beyond the border counts as on it, NaN as 0.
     void find(const float *x, const float *y, int count, const MienImages &image);
 };
@@ -54,7 +55,25 @@ MIEN_INLINE f4 mixed(const std::int16_t *pixels, int stride, int first, float ri
     return one + right * (next - one);
 }
 
-// The same for one channel of floats, whose last row and column stand twice as well.
+// The pixel at the i-th of some places, from the sixteen around it: fine detail stays, which a mixture of four blurs.
+MIEN_INLINE f4 sharp(const std::int16_t *pixels, int stride, const Spots &spots, int i) {
+    const std::int16_t *at = pixels + (std::ptrdiff_t(spots.first[i]) - stride - 1) * 4;
+    const std::size_t width = spots.first.size();
+    const float *shares = spots.shares.data() + i;
+    f8 columns[2] = {};
+    for (int k = 0; k < 4; ++k) {
+        const std::int16_t *row = at + std::ptrdiff_t(k) * stride * 4;
+        for (int half = 0; half < 2; ++half) {
+            const i8 two = __builtin_convertvector(load<s8>(row + 8 * half), i8);
+            columns[half] += shares[k * width] * __builtin_convertvector(two, f8);
+        }
+    }
+    f4 of[4];
+    std::memcpy(of, columns, sizeof of);
+    return (shares[4 * width] * of[0] + shares[5 * width] * of[1]) + (shares[6 * width] * of[2] + shares[7 * width] * of[3]);
+}
+
+// `mixed` for one channel of floats that are packed alike.
 MIEN_INLINE float mixed(const float *plane, int stride, int first, float right, float below) {
     const float *top = plane + first, *bottom = top + stride;
     const float above = top[0] + right * (top[1] - top[0]), beneath = bottom[0] + right * (bottom[1] - bottom[0]);

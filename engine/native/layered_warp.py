@@ -74,10 +74,10 @@ IMAGES = ("source", *(f"{p}_textures" for p in TEXTURES))
 class PackedImages:
     """Premultiplied images (K, 4, h, w) as the library reads them."""
 
-    pixels: NDArray[np.int16]  # (K, h + 1, w + 1, 4), the last row and column twice
+    pixels: NDArray[np.int16]  # (K, h + 3, w + 3, 4), the first row and column twice, the last ones three times
     colour: float  # what one step is worth, grey levels
     alpha: float
-    folds: Floats | None  # (h + 1, w + 1) a fifth channel, which stays as it is
+    folds: Floats | None  # (h + 3, w + 3) a fifth channel, which stays as it is
     occupied: NDArray[np.uint8] | None  # of a single image's blocks, 0 where it is empty there and beside
 
     @classmethod
@@ -86,8 +86,8 @@ class PackedImages:
         colour, alpha = _step(images[:, :3]), _step(images[:, 3])
         steps = np.array([colour, colour, colour, alpha], np.float32)
         whole = np.rint(images[:, :4].transpose(0, 2, 3, 1) / steps).astype(np.int16)
-        folds = np.pad(images[0, 4], (0, 1), mode="edge") if images.shape[1] > 4 else None
-        padded = np.pad(whole, ((0, 0), (0, 1), (0, 1), (0, 0)), mode="edge")
+        folds = np.pad(images[0, 4], (1, 2), mode="edge") if images.shape[1] > 4 else None
+        padded = np.pad(whole, ((0, 0), (1, 2), (1, 2), (0, 0)), mode="edge")
         return cls(padded, colour, alpha, folds, occupied_blocks(whole[0]) if len(whole) == 1 else None)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 log = logging.getLogger("engine")
 
-INTERFACE = 5  # kMienInterface
+INTERFACE = 6  # kMienInterface
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 PATH = Path(__file__).parent / f"libmien{SUFFIX}"
 
