@@ -18,6 +18,7 @@ from tests.clips import one
 SIDE = 220  # of the mouth's patch
 SKIN, TOOTH, DARK = np.float32([170, 120, 100]), (220, 210, 190), (30, 15, 12)
 TOP, EDGE, BELOW, BOTTOM = LIP_LINE_Y - 8, LIP_LINE_Y + 8, LIP_LINE_Y + 13, LIP_LINE_Y + 24  # rows of the mouth
+WHERE_THEY_TOUCH = tuple(round(0.8 * value) for value in TOOTH)
 NO_GAP = (TOOTH, TOOTH, TOOTH)
 LOWER_TEETH, NO_LOWER_TEETH = (TOOTH, DARK, TOOTH), (TOOTH, DARK, DARK)
 
@@ -57,6 +58,19 @@ def test_lower_teeth_below_a_gap_are_the_jaw_s(turn_deg: float) -> None:
     assert shares == [(1, 0), (0, 0), (0, pytest.approx(1, abs=0.05))]
     assert at(found.above, to_patch, EDGE - 6) == 1
     assert at(found.above, to_patch, EDGE + 3) == 0
+
+
+def test_rows_that_touch_part_as_well() -> None:
+    """Both would stay with the skull, above a drawn second lower row; one row alone has no such line."""
+    to_patch = placed(0.0)
+    photo, aperture, teeth = mouth((TOOTH, WHERE_THEY_TOUCH, TOOTH), to_patch)
+    found = in_rows(teeth, photo, aperture, to_patch)
+    assert at(found.kept, to_patch, EDGE - 6) == 1
+    assert at(found.lower, to_patch, BELOW + 5) > 0.9
+    assert at(found.kept, to_patch, BELOW + 5) == 0
+    photo, aperture, teeth = mouth((TOOTH, WHERE_THEY_TOUCH, WHERE_THEY_TOUCH), to_patch)
+    dark = np.where(aperture[..., None] > 0.5, np.minimum(photo, 0.7 * np.float32(TOOTH)), photo)
+    assert in_rows(teeth, dark, aperture, to_patch) is teeth
 
 
 def test_where_the_gap_shows_no_lower_teeth_some_may_be_drawn() -> None:

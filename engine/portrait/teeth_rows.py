@@ -24,6 +24,7 @@ FAR_COSTS, OUTSIDE_COSTS, STEP_COSTS, DARK_COUNTS = 0.15, 0.3, 0.12, 0.3
 LEAST_COLUMNS, LEAST_ROWS = 12, 4  # in which the inside of the mouth is seen
 GAP = 0.72  # of the teeth's brightness: an edge that is brighter is none, or is the lip's
 LEAST_BELOW_PX = 2  # from the edge to the lower lip
+TOUCHING, ROW_PX, AS_WHITE = 0.9, 4, 0.75  # likewise of an edge that a lower row touches, its height and brightness
 RISE = 0.5  # of rows of teeth towards the sides, at least
 LEAST_PIECE = 0.2  # of the largest piece of a lower row is another one
 LEAST_LOWER_PX = 3  # less is the upper ones' own edge, or a gleam on the lip
@@ -32,7 +33,8 @@ AS_BRIGHT = (0.45, 0.65)  # of upper teeth's brightness, from which on what lies
 
 
 def in_rows(teeth: OwnTeeth, photo: Floats, aperture: Floats, to_patch: Floats) -> OwnTeeth:
-    """The teeth with upper and lower ones told apart; as they are where no gap is seen between them.
+    """The teeth with upper and lower ones told apart; as they are where neither a gap is seen between them
+    nor a line along which they touch.
 
     photo (h, w, 3), 0-255, and aperture (h, w) are the mouth's patch; to_patch (2, 3) as in `MouthFrame`.
     """
@@ -106,15 +108,18 @@ def edge_of_upper(bright: Floats, shown: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def upper_brightness(bright: Floats, shown: NDArray[np.bool_], rows: NDArray[np.intp]) -> float | None:
-    """Of the teeth above the edge, in the middle half of columns; None if it isn't the edge of a gap."""
+    """Of the teeth above the edge, in the middle half of columns; None if it isn't the edge of a gap, or of two rows
+    that touch."""
     quarter = len(rows) // 4
     middle = np.arange(quarter, len(rows) - quarter)
     y = np.arange(len(bright))[:, None]
     above = np.where(shown & (y < rows), bright, 0)[:, middle].max(0)
-    below_px = (shown & (y > rows))[:, middle].sum(0)
-    at_edge = bright[rows[middle], middle] / np.maximum(above, 1)
-    is_gap = np.median(at_edge) < GAP and np.median(below_px) >= LEAST_BELOW_PX
-    return float(np.median(above)) if is_gap else None
+    below = np.where(shown & (y > rows + 1), bright, 0)[:, middle].max(0) / np.maximum(above, 1)
+    below_px = np.median((shown & (y > rows))[:, middle].sum(0))
+    at_edge = np.median(bright[rows[middle], middle] / np.maximum(above, 1))
+    is_gap = at_edge < GAP and below_px >= LEAST_BELOW_PX
+    is_row = at_edge < TOUCHING and below_px >= ROW_PX and np.median(below) > AS_WHITE
+    return float(np.median(above)) if is_gap or is_row else None
 
 
 def usual_height(share: Floats) -> float:
