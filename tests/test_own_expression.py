@@ -43,6 +43,12 @@ def test_eyes_that_squint_in_both_keep_nothing_of_a_smile_in_anger() -> None:
     assert (seen[90, SQUINTS] > 0.69).all()
 
 
+def test_what_fits_stays_the_photo_s_own_where_nobody_smiles() -> None:
+    own = np.zeros(len(BLENDSHAPES), np.float32)
+    own[SQUINTS] = 0.7
+    assert keep_what_fits(perform("anger", 3, 1.0, 5, 0), own).release.max() < 0.05
+
+
 def test_the_first_frame_is_still_the_photo() -> None:
     motion = keep_what_fits(perform("joy", 3, 1.0, 5, 0), smiling(0.8))
     assert np.abs(motion.blendshapes[0]).max() < 1e-6

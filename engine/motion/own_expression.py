@@ -18,14 +18,15 @@ def keep_what_fits(motion: Motion, own: Floats) -> Motion:
     """The motion for a face whose photo shows the blendshapes own (52,): a smile never shrinks on its way to joy.
 
     Of blendshapes that the motion's apex has as well, the face shows the larger of what it had and what it shall have.
-    A smile that fits stays the photo's own: that share of the photo's expression isn't taken out. Where none is wanted
-    all of it is, or squinting eyes would keep half of a smile in anger.
+    That share of the photo's expression isn't taken out. But where it smiles, and shall not, all of it is: squinting
+    eyes would keep half of the smile in anger.
     """
     wanted = motion.blendshapes.max(0)
     fits = np.where(np.minimum(own, wanted) > CLEARLY_SHOWN, np.minimum(own, wanted), 0)
     if not fits.any():
         return motion
-    stays = fits.sum() / own.sum() if fits[SMILES].any() else 0.0
+    smile_goes = own[SMILES].max() > CLEARLY_SHOWN and not fits[SMILES].any()
+    stays = 0.0 if smile_goes else fits.sum() / own.sum()
     release = motion.release * (1 - stays)
     left = (1 - release[:, None]) * own
     shared = np.maximum(motion.blendshapes, own) - left
