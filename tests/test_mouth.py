@@ -344,7 +344,9 @@ def shown(colour: tuple[float, float, float]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("height_cm", "colour"), [(0.9 * LEAST_CM, (200, 190, 150)), (1.0, (110, 60, 55)), (1.0, (20, 12, 10))]
+    ("height_cm", "colour"),
+    [(0.9 * LEAST_CM, (200, 190, 150)), (1.0, (110, 60, 55)), (1.0, (20, 12, 10)), (1.0, (190, 123, 110))],
+    ids=["a line", "tongue", "dark", "a lip in the sun, brighter than skin"],
 )
 def test_a_dark_line_or_lip_and_tongue_are_no_teeth(height_cm: float, colour: tuple[float, float, float]) -> None:
     found = own_teeth(shown(colour), gap(height_cm), SKIN, 20.0)

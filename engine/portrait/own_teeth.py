@@ -12,7 +12,7 @@ from engine.types import Floats
 
 LEAST_CM = 0.35  # parted further than this lips show teeth, not a dark line
 RIM_CM = 0.07  # of the photo's inside that lips shine into
-LESS_RED = 0.95  # than skin are teeth
+LESS_RED, MOST_RED = 0.91, 1.35  # than skin are teeth, and red over green that none has, however bright
 HIDDEN_CM, MOST_HIDDEN_CM = 0.12, 0.35  # of teeth by a lower lip that they reach, and where it runs up before them
 ARC_CM = 0.5  # to each side: as far down as here go teeth that such a lip hides
 BY_LIP_CM, REACHED = 0.06, (0.8, 0.9)  # above the lip, and of teeth's brightness there, from which on they reach it
@@ -71,7 +71,7 @@ def are_teeth(pixels: Floats, skin: Floats) -> bool:
     """Whether teeth are among the pixels (n, 3) between lips, and not only lip, tongue or the dark."""
     bright = brighter_half(pixels)
     redness, of_skin = (tone[0] / max(float(tone[1]), 1.0) for tone in (bright, skin))
-    return bool(redness < LESS_RED * of_skin or bright.sum() > skin.sum())
+    return bool(redness < LESS_RED * of_skin or (redness < MOST_RED and bright.sum() > skin.sum()))
 
 
 def brighter_half(pixels: Floats) -> Floats:
