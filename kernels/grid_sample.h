@@ -37,9 +37,6 @@ MIEN_HD float pad(float at, int size, Padding padding, bool align_corners) {
     return clamp_to(at, float(size - 1));
 }
 
-MIEN_HD float cubic_near(float d) { return ((kCubic + 2) * d - (kCubic + 3)) * d * d + 1; }
-MIEN_HD float cubic_far(float d) { return kCubic * (((d - 5) * d + 8) * d - 4); }
-
 template <Mode mode>
 MIEN_HD Taps<taps_of(mode)> axis_taps(float coordinate, int size, Padding padding, bool align_corners) {
     float at = to_pixels(coordinate, size, align_corners);
@@ -52,12 +49,12 @@ MIEN_HD Taps<taps_of(mode)> axis_taps(float coordinate, int size, Padding paddin
     const float low = mode == kNearest ? nearbyintf(at) : floorf(at), share = at - low;
     Taps<taps_of(mode)> taps;
     if constexpr (mode == kBicubic) {
-        const float shares[4] = {cubic_far(share + 1), cubic_near(share), cubic_near(1 - share), cubic_far(2 - share)};
+        const CubicShares shares = cubic_shares(share);
         for (int i = 0; i < 4; ++i) {
             const float place = pad(low + float(i - 1), size, padding, align_corners);
             const bool inside = place >= 0 && place <= float(size - 1);
             taps.at[i] = inside ? int(place) : 0;
-            taps.share[i] = inside ? shares[i] : 0.0f;
+            taps.share[i] = inside ? shares.of[i] : 0.0f;
         }
     } else {
         for (int i = 0; i < taps_of(mode); ++i) {

@@ -41,7 +41,7 @@ struct CubicShares {
 
 MIEN_HD CubicShares cubic_shares(float share) {
     const float rest = 1.0f - share, outer = kCubic * share * rest;
-    const auto near = [](float distance) { return ((kCubic + 2.0f) * distance - (kCubic + 3.0f)) * distance * distance + 1.0f; };
+    const auto near = [](float away) { return ((kCubic + 2.0f) * away - (kCubic + 3.0f)) * away * away + 1.0f; };
     return {{outer * rest, near(share), near(rest), outer * share}};
 }
 

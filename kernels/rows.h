@@ -70,7 +70,8 @@ MIEN_INLINE f4 sharp(const std::int16_t *pixels, int stride, const Spots &spots,
     }
     f4 of[4];
     std::memcpy(of, columns, sizeof of);
-    return (shares[4 * width] * of[0] + shares[5 * width] * of[1]) + (shares[6 * width] * of[2] + shares[7 * width] * of[3]);
+    const float *across = shares + 4 * width;
+    return (across[0] * of[0] + across[width] * of[1]) + (across[2 * width] * of[2] + across[3 * width] * of[3]);
 }
 
 // `mixed` for one channel of floats that are packed alike.
