@@ -60,16 +60,13 @@ MIEN_INLINE f4 sharp(const std::int16_t *pixels, int stride, const Spots &spots,
     const std::int16_t *at = pixels + (std::ptrdiff_t(spots.first[i]) - stride - 1) * 4;
     const std::size_t width = spots.first.size();
     const float *shares = spots.shares.data() + i;
-    f8 columns[2] = {};
+    f16 columns = {};
     for (int k = 0; k < 4; ++k) {
-        const std::int16_t *row = at + std::ptrdiff_t(k) * stride * 4;
-        for (int half = 0; half < 2; ++half) {
-            const i8 two = __builtin_convertvector(load<s8>(row + 8 * half), i8);
-            columns[half] += shares[k * width] * __builtin_convertvector(two, f8);
-        }
+        const s16 row = load<s16>(at + std::ptrdiff_t(k) * stride * 4);
+        columns += shares[k * width] * __builtin_convertvector(__builtin_convertvector(row, i16), f16);
     }
     f4 of[4];
-    std::memcpy(of, columns, sizeof of);
+    std::memcpy(of, &columns, sizeof of);
     const float *across = shares + 4 * width;
     return (across[0] * of[0] + across[width] * of[1]) + (across[2 * width] * of[2] + across[3 * width] * of[3]);
 }
