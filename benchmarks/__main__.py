@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
 from benchmarks import table
-from benchmarks.record import ROOT
+from benchmarks.record import ROOT, existing
 
 LIMITS_S = {"end_to_end": 270, "stages": 70, "memory": 170, "networks": 120, "alternatives": 40, "kernels": 120}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--group", type=Path, help="a photo of many people, for the benchmark of memory")
+    parser.add_argument("--group", type=existing, help="a photo of many people, for the benchmark of memory")
     options = parser.parse_args()
     failed = []
     for name, limit_s in LIMITS_S.items():

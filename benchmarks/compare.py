@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
+
+from benchmarks.record import existing
 
 
 def numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
@@ -42,8 +43,8 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("before", type=Path)
-    parser.add_argument("after", type=Path)
+    parser.add_argument("before", type=existing)
+    parser.add_argument("after", type=existing)
     options = parser.parse_args()
     print("\n".join(differences(json.loads(options.before.read_text()), json.loads(options.after.read_text()))))
 

@@ -15,7 +15,7 @@ from typing import Any
 import PIL.Image
 
 from benchmarks.child import EMOTION, run_clip
-from benchmarks.record import RESULTS, write
+from benchmarks.record import RESULTS, WHOLE, existing, write
 from benchmarks.subject import SIDE_PX, check_clip, portrait_photo
 from engine.motion.track import FPS
 
@@ -46,8 +46,8 @@ def measure(side_px: int, group: Path | None = None, results: Path = RESULTS) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", type=int, default=SIDE_PX)
-    parser.add_argument("--group", type=Path, help="a photo of many people")
+    parser.add_argument("--side", type=WHOLE["side"], default=SIDE_PX)
+    parser.add_argument("--group", type=existing, help="a photo of many people")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     measure(options.side, options.group, options.results)

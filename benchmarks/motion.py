@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.motion_figures import EXPRESSION, figures, table, together
-from benchmarks.record import RESULTS, spread, write
+from benchmarks.record import RESULTS, WHOLE, existing, spread, write
 from engine.backends import open_backend
 from engine.bundle import Bundle
 from engine.motion.emotions import EMOTIONS
@@ -90,9 +90,9 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=100)
+    parser.add_argument("--clips", type=WHOLE["clips"], default=100)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--captured", type=Path, help="folder of Live Link Face curves (CSV)")
+    parser.add_argument("--captured", type=existing, help="folder of Live Link Face curves (CSV)")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     measure(options.clips, options.seconds, options.captured, options.results)

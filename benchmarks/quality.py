@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.record import RESULTS, write
+from benchmarks.record import RESULTS, existing, write
 from engine import Engine, PortraitSet
 from engine.backends import open_backend
 from engine.backends.base import Arrays, Runner
@@ -170,8 +170,8 @@ def measure(portraits: Path, lpips: Path, people: int, results: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--portraits", type=Path, required=True)
-    parser.add_argument("--lpips", type=Path, required=True)
+    parser.add_argument("--portraits", type=existing, required=True)
+    parser.add_argument("--lpips", type=existing, required=True)
     parser.add_argument("--people", type=int, default=1000)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()

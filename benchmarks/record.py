@@ -73,11 +73,33 @@ def commit() -> str:
         return "unknown"
 
 
+def whole(low: int, high: int, step: int = 1) -> Callable[[str], int]:
+    """What reads an option: a multiple of step from low to high."""
+
+    def read_option(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high or int(text) % step:
+            raise argparse.ArgumentTypeError(f"give a multiple of {step} from {low} to {high}, not {text}")
+        return int(text)
+
+    return read_option
+
+
+def existing(text: str) -> Path:
+    """A file or a folder that is there."""
+    if not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"there is no {text}")
+    return Path(text)
+
+
+WHOLE = {"runs": whole(1, 1000), "side": whole(384, 4096, 2), "frames": whole(120, 600), "clips": whole(2, 10000)}
+
+
 def arguments(description: str | None, **defaults: float | str) -> argparse.Namespace:
     """What the command line says: an option for each default, of its type or a flag, and --results FOLDER."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():
-        option: dict[str, Any] = {"action": "store_true"} if default is False else {"type": type(default)}
+        kind = WHOLE.get(name, type(default))
+        option: dict[str, Any] = {"action": "store_true"} if default is False else {"type": kind}
         parser.add_argument(f"--{name.replace('_', '-')}", default=default, **option)
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()

@@ -127,8 +127,7 @@ def once_a_photo(engine: Engine, photo: Image, runs: int) -> Rows:
 def once_a_frame(engine: Engine, photo: Image, runs: int, frame_count: int) -> Rows:
     """Drawing and encoding one after the other, one batch at a time; in `save` all of that runs side by side."""
     people = engine.prepare(photo)
-    seconds = max(2.0, frame_count / FPS)
-    frame_count = round(seconds * FPS)
+    seconds = frame_count / FPS
     video = engine.animate(people, EMOTION, seconds=seconds, seed=SEED)
     first = next(video.frames())
     np.testing.assert_array_equal(first, photo)

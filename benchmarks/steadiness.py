@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from benchmarks.quality import Silent, areas
-from benchmarks.record import RESULTS, write
+from benchmarks.record import RESULTS, existing, write
 from engine import Engine, PortraitSet
 from engine.backends import open_backend
 from engine.backends.base import Runner
@@ -128,8 +128,8 @@ def measure(portraits: Path, raft: Path, people: int, results: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--portraits", type=Path, required=True)
-    parser.add_argument("--raft", type=Path, required=True)
+    parser.add_argument("--portraits", type=existing, required=True)
+    parser.add_argument("--raft", type=existing, required=True)
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
