@@ -92,7 +92,9 @@ def capture(path: Path, columns: dict[str, np.ndarray], timecodes: list[str]) ->
     return Motion.load(path)
 
 
-@pytest.mark.parametrize(("rate", "counted"), [(30, 30), (30, 60), (60, 60), (24, 24), (25, 25)])
+@pytest.mark.parametrize(
+    ("rate", "counted"), [(30, 30), (30, 60), (60, 60), (24, 24), (25, 25), (10, 10), (15, 15), (90, 90)]
+)
 def test_any_frame_rate_is_resampled_to_60(tmp_path: Path, rate: int, counted: int) -> None:
     """`rate` rows a second, in a timecode that counts `counted` frames a second; the take begins before midnight."""
     ramp = np.arange(3 * rate) / rate
@@ -111,6 +113,14 @@ def test_dropped_and_doubled_frames_are_evened_out(tmp_path: Path) -> None:
     codes = [f"01:02:{i // 60:02}:{i % 60:02}" for i in at]
     motion = capture(tmp_path / "a.csv", {"JawOpen": np.array(at) / 120}, codes)
     np.testing.assert_allclose(motion.blendshapes[:, JAW], np.arange(120) / 120, atol=1e-4)
+
+
+def test_columns_that_are_missing_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    capture(tmp_path / "a.csv", {"JawOpen": np.zeros(2), "MouthSmile_L": np.ones(2)}, ["00:00:00:00", "00:00:00:01"])
+    (said,) = caplog.messages
+    assert "'a.csv'" in said
+    assert "mouthsmileleft" in said
+    assert "jawopen" not in said
 
 
 def test_columns_are_found_by_name_and_missing_ones_are_zero(tmp_path: Path) -> None:
@@ -167,7 +177,8 @@ ROW = ",".join(["00:00:00:00.000", "61", *["0"] * 61])
         ("a.csv", b"\xff\xfe\x00\x01", "no comma-separated text"),
         ("a.csv", ",".join(HEADER).encode(), "no rows"),
         ("a.csv", f"{','.join(HEADER)}\n{ROW[:-1]}x\n".encode(), "isn't a number"),
-        ("a.csv", f"{','.join(HEADER)}\n{ROW[:19]}nan{ROW[20:]}\n".encode(), "aren't finite"),
+        ("a.csv", f"{','.join(HEADER)}\n{ROW[:19]}nan{ROW[20:]}\n".encode(), "no rows"),
+        ("a.csv", f"{','.join(HEADER)}\n{ROW}\n{ROW}\n".encode(), "stand still"),
         ("a.csv", f"{','.join(HEADER)}\n0.5{ROW[15:]}\n".encode(), "timecode"),
         ("a.csv", f"{','.join(HEADER)}\n00:00:00:nan{ROW[15:]}\n".encode(), "timecode"),
         ("a.csv", f"{','.join(HEADER)}\n{ROW}\n09{ROW[2:]}\n".encode(), "over 60 minutes"),

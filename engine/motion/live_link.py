@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,8 +43,11 @@ ANGLES = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for 
 COLUMNS = (*SHAPES, *ANGLES)
 HEADER = ("Timecode", "BlendShapeCount", *COLUMNS)
 EYE_RANGE_DEG = 34.0  # how far an eye has turned where EyeLookIn and its like are 1, from captured files
+NONE = ("", "nan")  # in place of a number
 LONGEST_SECONDS = 3600  # that are read
-FRAME_RATES = (24, 25, 30, 48, 50, 60, 120)  # that a timecode may count
+FRAME_RATES = (24, 25, 30, 48, 50, 60, 120)  # that cameras have
+MISCOUNTED = 0.08  # of such a rate: frames of it were lost
+_log = logging.getLogger("engine")
 OF_SHAPE = {name.lower(): i for i, name in enumerate(BLENDSHAPES)}
 
 
@@ -79,10 +83,14 @@ def from_csv(text: str, name: str, fps: int) -> dict[str, Floats]:
     """
     header, rows = _table(text)
     known = {title.strip().lower(): i for i, title in enumerate(header)}
+    missing = [shape for shape in OF_SHAPE if shape not in known and not shape.startswith("_")]
     if not OF_SHAPE.keys() & known.keys():
         raise MotionError(f"The motion file '{name}' has no blendshape columns; give one as Live Link Face writes it.")
+    if missing:
+        _log.warning("The motion file '%s' has no columns for %s; they count as 0.", name, ", ".join(missing))
     numbers = [i for title, i in known.items() if title in {column.lower() for column in COLUMNS}]
-    rows = [row for row in rows if len(row) == len(header) and all(row[i].strip() for i in numbers)]
+    whole = [row for row in rows if len(row) >= len(header)]
+    rows = [row for row in whole if not any(row[i].strip().lower() in NONE for i in numbers)]
     if not rows:
         raise MotionError(f"The motion file '{name}' has no rows with numbers; record it again.")
     try:
@@ -91,6 +99,8 @@ def from_csv(text: str, name: str, fps: int) -> dict[str, Floats]:
         times = _seconds(timecodes) if timecodes else np.arange(len(rows)) / fps
     except ValueError as error:
         raise MotionError(f"The motion file '{name}' has something that isn't a number ({error}); mend it.") from None
+    if len(times) > 1 and times[-1] == times[0]:
+        raise MotionError(f"The timecodes of the motion file '{name}' stand still; leave them out, or mend them.")
     if times[-1] - times[0] > LONGEST_SECONDS:
         raise MotionError(f"The motion file '{name}' is of over {LONGEST_SECONDS // 60} minutes; cut out a part of it.")
     frames = int((times[-1] - times[0]) * fps + 0.01) + 1
@@ -115,7 +125,8 @@ def _seconds(timecodes: Sequence[str]) -> NDArray[np.float64]:
     rate = 60.0
     if next_second.any():
         counted = np.median((frame[:-1] - frame[1:])[next_second]) + step
-        rate = min(FRAME_RATES, key=lambda known: abs(known - counted))
+        known = min(FRAME_RATES, key=lambda rate: abs(rate - counted))
+        rate = known if abs(known - counted) < MISCOUNTED * known else counted
     times = whole + frame / rate
     times += 86400 * np.concatenate([[0], np.cumsum(np.diff(times) < -43200)])  # past midnight
     return np.maximum.accumulate(times)
