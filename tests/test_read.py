@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -276,3 +278,12 @@ def test_samples_can_be_read() -> None:
         assert min(read_photo(sample_photo(name)).shape[:2]) >= 512
     with pytest.raises(ImageError, match="astronaut"):
         sample_photo("nobody")
+
+
+def test_threads_leave_warnings_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    Pillow.new("RGB", (640, 640)).save(file)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read_photo, [file] * 64))
+    assert warnings.filters == before

@@ -8,6 +8,7 @@ import os
 import struct
 import warnings
 from collections.abc import Callable
+from threading import Lock
 from typing import IO, Any, Final, TypeVar
 
 import cv2
@@ -18,9 +19,10 @@ from PIL import ImageCms, ImageOps
 
 from engine.checks import whole_number
 from engine.errors import ImageError
+from engine.sentences import shown
 from engine.types import Image
 
-PhotoSource = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Pillow.Image
+PhotoSource = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | NDArray[Any] | Pillow.Image
 
 MAX_PIXELS: Final = 80_000_000
 BLACK_OF_16_BITS: Final = 255  # no picture of 16 bits is as dark, but 8 bits in them are
@@ -37,6 +39,8 @@ ANIMATED_FORMATS: Final = ("PNG", "WEBP", "GIF")
 DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 
 T = TypeVar("T")
+# Two threads that quieten Python's warnings at once would leave them quiet for the whole process.
+_quietly = Lock()
 _log = logging.getLogger("engine")
 
 
@@ -79,7 +83,7 @@ def _read_any(source: PhotoSource) -> Image:
 
 
 def _from_path(path: str | os.PathLike[str]) -> Image:
-    name = repr(os.fspath(path))
+    name = shown(os.fspath(path))
     try:
         file = open(path, "rb")  # noqa: SIM115, since only opening it may raise these errors
     except FileNotFoundError:
@@ -108,9 +112,9 @@ def _in_memory(file: IO[bytes]) -> IO[bytes]:
 
 def _from_file(file: IO[bytes], name: str) -> Image:
     if not file.read(1):
-        raise ImageError(f"{_capital(name)}: the image is empty (0 bytes); pass a whole image file.")
+        raise ImageError(f"{_capital(name)}: the image is empty (0 bytes); pass a whole image file, from its start.")
     file.seek(0)
-    with warnings.catch_warnings():
+    with _quietly, warnings.catch_warnings():
         # Pillow warns of large pictures, which get an error here, and of damaged EXIF data, which does no harm.
         warnings.simplefilter("ignore")
         try:
