@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.detect import Detection, Detector
-from engine.errors import NoFaceError
+from engine.errors import FaceIndexError, NoFaceError
 from engine.mesh import MeshFitter
 from engine.types import Face, FaceMesh, Image
 
@@ -42,7 +42,14 @@ class FoundFaces:
         return f"<{type(self).__name__} of {width}x{height} pixels, {faces}>"
 
     def obstacle(self, face: int) -> str | None:
-        """Why a face can't be animated, as in "is under 48 pixels"; None for one that can."""
+        """Why a face can't be animated, as in "is under 48 pixels"; None for one that can.
+
+        Raises FaceIndexError for one that isn't there.
+        """
+        if not 0 <= face < len(self.faces):
+            raise FaceIndexError(
+                f"There is no face {face}; the photo has {len(self.faces)}, numbered from 0, left to right."
+            )
         if self.meshes[face] is not None:
             return None
         if is_large(self.faces[face]):

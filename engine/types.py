@@ -38,7 +38,7 @@ class Box:
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
     """One detected face, in photo pixels."""
 
@@ -47,7 +47,7 @@ class Face:
     score: float  # of the detector's last net, 0 to 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeadPose:
     """Where the canonical face sits in the photo: photo = scale_px * rotation @ canonical + origin_px.
 
@@ -60,7 +60,7 @@ class HeadPose:
     origin_px: Floats  # (3,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceMesh:
     """478 points and the expression that the photo shows."""
 

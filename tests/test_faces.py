@@ -109,3 +109,18 @@ def test_only_a_clearer_face_of_about_the_same_size_turns_a_photo() -> None:
 def test_no_face_either_way_up() -> None:
     with pytest.raises(NoFaceError, match=r"scored 0\.31 of 1"):
         found_in([], [], [], [])
+
+
+def test_faces_can_be_compared_and_collected() -> None:
+    box, points = Box(0, 0, 1, 1), np.zeros((5, 2), np.float32)
+    one, other = Face(box, points, 1.0), Face(box, points, 1.0)
+    assert one == one  # noqa: PLR0124
+    assert one != other
+    assert len({one, other, one}) == 2
+
+
+def test_an_obstacle_is_asked_of_a_face_that_is_there() -> None:
+    found = FoundFaces(np.zeros((64, 64, 3), np.uint8), (), ())
+    for number in (0, -1):
+        with pytest.raises(FaceIndexError, match=f"no face {number}"):
+            found.obstacle(number)
