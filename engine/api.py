@@ -35,6 +35,7 @@ from engine.options import (
     INTENSITY,
     Faces,
     Part,
+    PerFace,
     asked_faces,
     check_loop,
     chosen_faces,
@@ -139,7 +140,7 @@ class Engine:
     def animate(
         self,
         image: PhotoSource | FoundFaces,
-        emotion: Part | Mapping[int, Part],
+        emotion: Part | PerFace,
         *,
         seconds: float | None = None,
         intensity: float = 1.0,
@@ -156,8 +157,8 @@ class Engine:
                 at most 1 in all, {"joy": 0.6, "surprise": 0.4}; a timeline, [(0, "neutral"), (1.5, "surprise")]; or a
                 `Motion`, played as it is. Faces that aren't named stay alive but neutral; they are numbered from left
                 to right.
-            seconds: 2 to 10 (default: 4, or the motion's own length). The clip has round(60 * seconds) frames; the
-                first one is the photo.
+            seconds: 2 to 10 (default: 4, or the motion's own length); of a longer `Motion` its beginning is played. The
+                clip has round(60 * seconds) frames; the first one is the photo.
             intensity: 0 (the photo, alive) to 1.5; 1 is a clear expression. A `Motion` is played as it is.
             seed: The same seed gives the same clip of a photo, byte for byte, with the same installation on the same
                 kind of processor, however many there are; without one every call is another performance. `Video.seed`

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import tempfile
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import engine
+from engine.media.output import temporary_folder
 from engine.native import available
+from engine.native.library import usable_cpus
 from engine.samples import sample_photo
 
 EMOTION, SEED = "fear", 7
@@ -20,8 +19,8 @@ def bench(backend: str, seconds: float) -> dict[str, str | float | int | bool | 
     """Times opening the networks, taking the photo apart, and drawing and encoding the clip; `again` is all of it
     but the opening a second time. Raises what `Engine` and `animate` raise."""
     photo = sample_photo()
-    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
-        clip = Path(folder, "clip.mp4")
+    with temporary_folder() as folder:
+        clip = folder / "clip.mp4"
         times = [time.perf_counter()]
         opened = engine.Engine(backend)
         times.append(time.perf_counter())
@@ -37,8 +36,9 @@ def bench(backend: str, seconds: float) -> dict[str, str | float | int | bool | 
         "version": engine.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "processors": os.cpu_count(),
+        "processors": usable_cpus(),
         "backend": backend,
+        "runs_on": "; ".join(sorted(set(opened.report().values()))),
         "native_library": available(),
         "photo": f"{video.size[0]}x{video.size[1]}",
         "faces": len(people.faces),

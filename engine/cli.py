@@ -20,12 +20,15 @@ import engine
 from engine.bench import bench
 from engine.errors import MienError, OptionError, OutputError
 from engine.media.draw import draw_faces
-from engine.media.encode import SUFFIXES
+from engine.media.encode import SUFFIXES, check_encoder
 from engine.media.encoding import CODECS, Encoding
 from engine.media.output import as_output_error, check_target, whole_file
 from engine.media.plot import draw_motion
 from engine.motion import files
+from engine.motion.ends import looped
 from engine.motion.script import Mix, Wanted
+from engine.motion.track import FPS
+from engine.options import clip_seconds, drawn_seed
 
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 BAR_CELLS: Final = 30
@@ -117,6 +120,7 @@ def _parser() -> _Parser:
     )
     motion.add_argument("--seed", type=int, help="the same number gives the same motion (default: a new one each time)")
     motion.add_argument("--loop", action="store_true", help="end where it began")
+    length_help = "how long it is (default: 4, or as the motion's file); of a longer file, its beginning"
 
     animate = commands.add_parser("animate", parents=[photo, motion], help="make a clip")
     animate.add_argument(
@@ -126,7 +130,7 @@ def _parser() -> _Parser:
         "or a motion's file (.npz, .csv)",
     )
     animate.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the clip's file")
-    animate.add_argument("--seconds", type=float, help="the clip's length (default: 4, or the motion's)")
+    animate.add_argument("--seconds", type=float, help=length_help)
     animate.add_argument(
         "--faces", type=_face_numbers, default="all", metavar="all|0,2", help="which faces, as `mien faces` counts them"
     )
@@ -136,10 +140,10 @@ def _parser() -> _Parser:
     animate.add_argument("--quiet", action="store_true", help="no progress bar, no closing line")
 
     draw = commands.add_parser("motion", parents=[motion], help="make a motion without a photo, or draw it")
-    draw.add_argument("emotion", metavar="EMOTION", help="a name, a mix or a timeline, as for animate")
+    draw.add_argument("emotion", metavar="EMOTION", help="a name, a mix, a timeline or a motion's file, as for animate")
     draw.add_argument("-o", "--output", metavar="OUT.npz|.csv", help="the motion's file; .csv is Live Link Face's")
     draw.add_argument("--plot", metavar="TRACKS.png", help="a picture of its tracks")
-    draw.add_argument("--seconds", type=float, default=4.0, help="its length (default: 4)")
+    draw.add_argument("--seconds", type=float, help=length_help)
 
     faces = commands.add_parser("faces", parents=[photo], help="show the faces in a photo and their numbers")
     faces.add_argument("-o", "--output", metavar="FACES.png", help="also draw them into this picture")
@@ -152,8 +156,10 @@ def _parser() -> _Parser:
     return parser
 
 
-def _emotion(text: str) -> Wanted:
-    """A name, a mix joy:0.6+surprise:0.4, or a timeline 0=neutral,1.5=joy whose steps are one or the other."""
+def _emotion(text: str) -> Wanted | engine.Motion:
+    """What a motion's file holds, a name, a mix joy:0.6+surprise:0.4, or a timeline 0=neutral,1.5=joy of such steps."""
+    if text.lower().endswith(files.SUFFIXES):
+        return engine.Motion.load(text)
     try:
         if "=" not in text:
             return _mix(text)
@@ -191,9 +197,8 @@ def _face_numbers(text: str) -> str | tuple[int, ...]:
 def _animate(options: argparse.Namespace) -> None:
     target = check_target(options.output, SUFFIXES)  # before the work, not after it
     encoding = {"codec": options.codec, "quality": options.quality, "bitrate": options.bitrate}
-    Encoding(**encoding)  # raises before the work if they can't be had
-    is_file = options.emotion.lower().endswith(files.SUFFIXES)
-    emotion = engine.Motion.load(options.emotion) if is_file else _emotion(options.emotion)
+    check_encoder(Encoding(**encoding, gpu=True))  # before the work as well, whichever encoder it will be
+    emotion = _emotion(options.emotion)
     with ProgressBar("people", options.quiet) as people:
         video = engine.Engine(options.backend, max_side=options.max_side).animate(
             options.photo,
@@ -217,21 +222,26 @@ def _motion(options: argparse.Namespace) -> None:
     plot = check_target(options.plot, PICTURE_SUFFIXES) if options.plot else None
     if target is None and plot is None:
         raise OptionError("Nothing would be written; give --plot TRACKS.png, -o MOTION.npz or both.")
-    motion = engine.Engine("onnxruntime").motion(  # no other network is needed, nor compiled for a GPU
-        _emotion(options.emotion),
-        seconds=options.seconds,
-        intensity=options.intensity,
-        seed=options.seed,
-        loop=options.loop,
-    )
+    wanted, name = _emotion(options.emotion), options.emotion
+    if isinstance(wanted, engine.Motion):
+        motion, name = wanted[: round(clip_seconds(wanted, options.seconds) * FPS)], Path(name).name
+        motion = looped(motion) if options.loop else motion
+    else:
+        seed = drawn_seed(options.seed)
+        motion = engine.Engine("onnxruntime").motion(  # no other network is needed, nor compiled for a GPU
+            wanted,
+            seconds=clip_seconds(wanted, options.seconds),
+            intensity=options.intensity,
+            seed=seed,
+            loop=options.loop,
+        )
+        name += f", seed {seed}"
     if target is not None:
         motion.save(target)
-        _say(f"{target}: {len(motion)} frames, {motion.seconds:g} seconds")
+        _say(f"{target}: {len(motion)} frames, {motion.seconds:g} seconds, {name}")
     if plot is not None:
-        seed = "" if options.seed is None else f", seed {options.seed}"
-        title = f"{options.emotion}, {options.seconds:g} s{seed}"
-        _save_picture(Pillow.fromarray(draw_motion(motion, title)), plot)
-        _say(str(plot))
+        _save_picture(Pillow.fromarray(draw_motion(motion, f"{name}, {motion.seconds:g} s")), plot)
+        _say(f"{plot}: {name}")
 
 
 def _faces(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from engine.cli import ProgressBar, main
 from engine.errors import NoFaceError, UnknownEmotionError
 from engine.faces import FoundFaces
 from engine.media.video import Video
+from engine.native.library import usable_cpus
 from engine.types import Box, Face, FaceMesh, HeadPose
 from tests.motions import random_motion, same
 
@@ -143,7 +144,28 @@ def test_motion_writes_a_file_and_a_picture(
     assert len(engine.Motion.load(out)) == 180
     with Pillow.open(plot) as image:
         assert image.width > image.height > 500
-    assert capsys.readouterr().out.splitlines() == [f"{out}: 180 frames, 3 seconds", str(plot)]
+    what = "fear, seed 7"
+    assert capsys.readouterr().out.splitlines() == [f"{out}: 180 frames, 3 seconds, {what}", f"{plot}: {what}"]
+
+
+def test_motion_without_a_seed_says_which_it_drew(
+    tmp_path: Path, calls: list[dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["motion", "fear", "-o", str(tmp_path / "fear.npz")]) == 0
+    assert capsys.readouterr().out.endswith(f"240 frames, 4 seconds, fear, seed {calls[-1]['seed']}\n")
+
+
+def test_motion_cuts_and_draws_a_file(tmp_path: Path, calls: list[dict], capsys: pytest.CaptureFixture[str]) -> None:
+    long, cut = tmp_path / "long.npz", tmp_path / "cut.csv"
+    random_motion(720).save(long)
+    assert main(["motion", str(long), "-o", str(cut), "--plot", str(tmp_path / "cut.png"), "--seconds", "3"]) == 0
+    found = engine.Motion.load(cut)
+    assert len(found) == 180
+    np.testing.assert_allclose(found.rotation_deg, random_motion(720)[:180].rotation_deg, atol=1e-4)
+    assert (tmp_path / "cut.png").exists()
+    assert not calls
+    assert main(["motion", str(long), "-o", str(cut)]) == 2
+    assert "say with seconds how many" in capsys.readouterr().err
 
 
 def test_the_codec_is_the_wanted_one(tmp_path: Path) -> None:
@@ -285,10 +307,14 @@ def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         def prepare(self, image: Path) -> SimpleNamespace:
             return SimpleNamespace(faces=[one_face(0, 60)])
 
+        def report(self) -> dict[str, str]:
+            return {"a.onnx": "here", "b.onnx": "there", "c.onnx": "here"}
+
     monkeypatch.setattr(engine, "Engine", Prepares)
     assert main(["bench", "--seconds", "2", "--backend", "onnxruntime"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["photo"], found["faces"], found["backend"]) == ("96x64", 1, "onnxruntime")
+    assert (found["runs_on"], found["processors"]) == ("here; there", usable_cpus())
     assert all(found[f"{step}_seconds"] >= 0 for step in ("open", "prepare", "save", "again"))
     assert [call.get("seconds") for call in FakeEngine.calls] == [None, 2, 2]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from engine.cuda.arrays import DeviceArray
+from engine.errors import OutputError
 from engine.media import nvenc
 from engine.media.encoding import Encoding
 from engine.media.video import Video
@@ -107,3 +109,10 @@ def test_options_reach_the_file(video: Video) -> None:
     assert len(video.to_bytes(quality=45)) < len(video.to_bytes(quality=10))
     with av.open(io.BytesIO(video.to_bytes(codec="hevc", bitrate=500_000))) as container:
         assert container.streams.video[0].codec_context.name == "hevc"
+
+
+def test_without_a_temporary_folder_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    video = Video(lambda: iter([np.zeros((32, 32, 3), np.uint8)]), 1, (32, 32))
+    with pytest.raises(OutputError, match=r"^'/nowhere/.*can't be written"):
+        video.to_bytes()

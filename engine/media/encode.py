@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -22,7 +21,7 @@ from engine.cuda.arrays import DeviceArray
 from engine.errors import OptionError
 from engine.media import nvenc
 from engine.media.encoding import FPS, Encoding
-from engine.media.output import as_output_error, check_target, whole_file
+from engine.media.output import as_output_error, check_target, temporary_folder, whole_file
 from engine.native import to_yuv420
 from engine.types import Image
 
@@ -60,9 +59,8 @@ def write_mp4(frames: Iterable[Frame], path: str | os.PathLike[str], encoding: E
     behind in either case.
     """
     target = check_target(path, SUFFIXES)
+    check_encoder(encoding)
     write = nvenc.write if encoding.gpu and nvenc.usable(encoding.codec) else _write_by_av
-    if write is _write_by_av:
-        _check_encoder(encoding)
     with whole_file(target) as partial:
         ahead = QUEUE_FRAMES if write is _write_by_av else nvenc.QUEUE_FRAMES
         encoder = _EncoderThread(partial, target, encoding, write, ahead)
@@ -75,11 +73,14 @@ def mp4_bytes(frames: Iterable[Frame], encoding: Encoding = DEFAULT) -> bytes:
 
     Goes through the system's temporary folder, since libav moves the index to the front by opening the file again.
     """
-    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
-        return write_mp4(frames, Path(folder) / "clip.mp4", encoding).read_bytes()
+    with temporary_folder() as folder:
+        return write_mp4(frames, folder / "clip.mp4", encoding).read_bytes()
 
 
-def _check_encoder(encoding: Encoding) -> None:
+def check_encoder(encoding: Encoding) -> None:
+    """Raises OptionError where this machine has no encoder for the codec."""
+    if encoding.gpu and nvenc.usable(encoding.codec):
+        return
     if encoding.codec not in ENCODERS:
         raise OptionError(
             f"Codec '{encoding.codec}' needs an NVIDIA card that encodes it; use one of {', '.join(ENCODERS)} here."

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,6 +46,17 @@ def _checked(path: Path, question: Callable[[Path], bool]) -> bool:
         return question(path)
     except (OSError, ValueError) as error:
         raise as_output_error(error, path) from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder of the system's for temporary files, gone when the block ends; raises OutputError if there is none."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise as_output_error(error, Path(error.filename or "a temporary folder")) from error
+    with folder as name:
+        yield Path(name)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 from engine.checks import number
 from engine.errors import OptionError, UnknownEmotionError
 from engine.motion.emotions import EMOTIONS
+from engine.sentences import shown
 from engine.types import Floats
 
 Mix = Mapping[str, float]  # emotion -> strength, 0 to 1
@@ -47,7 +48,7 @@ class Script:
         if not steps:
             raise OptionError(
                 f"An emotion is a name, a mix {{'joy': 0.6, 'surprise': 0.4}} or a timeline "
-                f"[(0, 'neutral'), (1.5, 'joy')], not {wanted!r}."
+                f"[(0, 'neutral'), (1.5, 'joy')], not {shown(wanted)}."
             )
         times = [at for at, _ in steps]
         if times[0] != 0:
@@ -73,10 +74,10 @@ class Script:
 
 def _step(step: object) -> tuple[float, Mix]:
     if isinstance(step, (str, Mapping)) or not isinstance(step, Sequence) or len(step) != 2:
-        raise OptionError(f"A timeline has steps such as (1.5, 'surprise'), not {step!r}.")
+        raise OptionError(f"A timeline has steps such as (1.5, 'surprise'), not {shown(step)}.")
     at, what = step
     if not isinstance(what, (str, Mapping)):
-        raise OptionError(f"A timeline has steps such as (1.5, 'surprise'), not {step!r}.")
+        raise OptionError(f"A timeline has steps such as (1.5, 'surprise'), not {shown(step)}.")
     return number("A timeline's time", at, 0, LATEST_SECONDS), _mix(what)
 
 
@@ -88,7 +89,7 @@ def _mix(wanted: str | Mix) -> Mix:
     for name, strength in strengths.items():
         if name not in EMOTIONS:
             raise UnknownEmotionError(
-                f"'{name}' is not an emotion that can be shown; choose one of {', '.join(EMOTIONS)}."
+                f"{shown(name)} is not an emotion that can be shown; choose one of {', '.join(EMOTIONS)}."
             )
         number(f"The strength of {name}", strength, 0, 1)
     whole = sum(strengths.values())

@@ -10,6 +10,7 @@ import numpy as np
 from engine.errors import MotionError
 from engine.mesh_layout import BLENDSHAPES
 from engine.motion import files
+from engine.sentences import shown
 from engine.types import Floats
 
 FPS = files.FPS
@@ -58,6 +59,8 @@ class Motion:
         return len(self.release)
 
     def __getitem__(self, frames: slice) -> Motion:
+        if not isinstance(frames, slice):
+            raise MotionError(f"A motion is cut by a slice, as in motion[:240], not by {shown(frames)}.")
         return Motion(**{name: track[frames] for name, track in self.tracks().items()})
 
     @property
