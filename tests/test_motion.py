@@ -18,6 +18,7 @@ from benchmarks.motion_figures import (
     side_delays_ms,
     strength,
 )
+from engine.errors import MotionError
 from engine.mesh import BLENDSHAPES
 from engine.motion.emotions import EMOTIONS
 from engine.motion.ensemble import in_turn
@@ -68,6 +69,15 @@ def test_the_apex_lies_in_the_middle(emotion: str, seconds: float) -> None:
         middle = level[round(0.35 * len(level)) : round(0.75 * len(level))]
         assert middle.max() >= level.max() - 1e-4, seed
         assert level[:3].max() < 0.3 * level.max(), seed
+
+
+@pytest.mark.parametrize("emotion", PERFORMED)
+def test_no_expression_stands_still(emotion: str) -> None:
+    """Also not where it would be stronger early or late than in the middle."""
+    for seed in range(8):
+        level = strength(perform(emotion, 4.0, 1.0, seed, 0))
+        still = np.abs(np.diff(level[60:])) < 1e-5 * level.max()
+        assert not (still[:-4] & still[1:-3] & still[2:-2] & still[3:-1] & still[4:]).any(), seed
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
@@ -211,3 +221,11 @@ def test_a_slice_of_a_motion_is_a_motion() -> None:
     assert len(part) == 10
     for name, track in part.tracks().items():
         np.testing.assert_array_equal(track, motion.tracks()[name][30:40])
+
+
+@pytest.mark.parametrize("frames", [0, -1, (0, 2), None])
+def test_a_motion_is_cut_by_slices_alone(frames: object) -> None:
+    motion = perform("joy", 2.0, 1.0, 1, 0)
+    assert len(motion[30:90]) == 60
+    with pytest.raises(MotionError, match=r"as in motion\[:240\]"):
+        motion[frames]  # type: ignore[index]

@@ -18,6 +18,7 @@ from export.motion.build import INPUTS, MotionNetwork, example_inputs, export_on
 from export.motion.captured import CapturedMotion  # noqa: E402
 from export.motion.correct import ALIKE, WIDER, Corrector, enlarged  # noqa: E402
 from export.motion.facts import PERFORMED, SINCE_TRAINED  # noqa: E402
+from export.motion.hold import DRIFT, Drift  # noqa: E402
 from export.motion.network import MotionModel, flow  # noqa: E402
 from export.motion.performer import DETAILS, Performer  # noqa: E402
 from export.motion.simulator import Performance, simulate  # noqa: E402
@@ -229,7 +230,7 @@ def test_what_changed_since_training_goes_with_its_emotion(small_corpus: Path) -
     asked[0, fear, 10:30] = 0.7  # then neutral
     asked[1, fear], asked[1, joy] = 0.5, 0.5
     asked[2, joy] = 1.0
-    found = network.factors(asked).detach().numpy()
+    found = network.factors(asked, torch.zeros(3, DETAILS, KNOTS)).detach().numpy()
     for muscle, factor in SINCE_TRAINED["fear"].items():
         columns = [i for i, name in enumerate(BLENDSHAPES) if name.startswith(muscle)]
         assert columns
@@ -238,6 +239,25 @@ def test_what_changed_since_training_goes_with_its_emotion(small_corpus: Path) -
         np.testing.assert_allclose(found[1, 8:][:, columns], 0.5 + 0.5 * factor, rtol=1e-5)
     np.testing.assert_allclose(found[2], 1.0)
     np.testing.assert_allclose(found[:, :, BLENDSHAPES.index("eyeBlinkLeft")], 1.0)
+
+
+def test_a_held_expression_drifts() -> None:
+    """By as much as its emotion says, slowly, brows otherwise than the mouth, both sides alike; eyes look as before."""
+    knots, faces = 84, 400
+    noise = torch.randn(faces, 3, knots, generator=torch.Generator().manual_seed(1))
+    felt = torch.zeros(faces, len(corpus.NAMES), knots)
+    felt[:, corpus.NAMES.index("joy")] = 1
+    found = Drift()(noise, felt)
+    brow, mouth = (found[:, BLENDSHAPES.index(name)] - 1 for name in ("browInnerUp", "mouthSmileLeft"))
+    for track in (brow, mouth):
+        assert float(track.std()) == pytest.approx(DRIFT["joy"], rel=0.1)
+        assert float(track.mean()) == pytest.approx(0, abs=0.01)
+        assert float(track.diff(dim=1).std()) < 0.2 * DRIFT["joy"]
+        assert float(track.abs().max()) < 2 * DRIFT["joy"]
+    assert 0.2 < float(torch.corrcoef(torch.stack([brow.flatten(), mouth.flatten()]))[0, 1]) < 0.5
+    torch.testing.assert_close(mouth, found[:, BLENDSHAPES.index("mouthSmileRight")] - 1)
+    assert (found[:, [i for i, name in enumerate(BLENDSHAPES) if name.startswith(("eyeBlink", "eyeLook"))]] == 1).all()
+    assert (Drift()(noise, 0 * felt) == 1).all()
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter has many

@@ -23,6 +23,7 @@ KNOT_MULTIPLE = 4
 NOISE_CHANNELS, STYLE_SIZE = 47, 10
 LONGEST_NOISE_KNOTS = 156  # of ten seconds
 APEX = (0.35, 0.75)  # of the clip: where an expression is strongest
+WEAKEST = 0.5  # that its beginning and its end are made for that
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,29 @@ class MotionGenerator:
 
 
 def keep_apex_in_the_middle(motion: Motion) -> None:
-    """Weakens, in place, what would be stronger before or after the middle of the clip than in it."""
+    """Weakens, in place, what would be stronger before or after the middle of the clip than in it.
+
+    All of the beginning, or of the end, becomes weaker by as much as it takes, and less and less towards the middle, so
+    that its ups and downs stay; what is still too strong is cut off.
+    """
     shapes = motion.blendshapes[:, EXPRESSION]
     level = np.abs(shapes).sum(1)
-    most = level[round(APEX[0] * len(level)) : round(APEX[1] * len(level))].max()
-    motion.blendshapes[:, EXPRESSION] = shapes * (most / np.maximum(level, max(most, 1e-6)))[:, None]
+    start, end = (round(share * len(level)) for share in APEX)
+    gain = weaker(level, slice(0, start), slice(start, end))
+    gain *= weaker(level * gain, slice(end, len(level)), slice(start, end))
+    most = (level * gain)[start:end].max()
+    gain *= np.minimum(1, most / np.maximum(level * gain, 1e-6))
+    motion.blendshapes[:, EXPRESSION] = shapes * gain[:, None]
+
+
+def weaker(level: Floats, outside: slice, middle: slice) -> Floats:
+    """The gains (T,) nearest to 1, but no less than WEAKEST, that leave nothing outside stronger than in the middle."""
+    frames, centre = np.arange(len(level)), (middle.start + middle.stop) // 2
+    highest = outside.start + int(level[outside].argmax())
+    way = np.clip((frames - highest) / (centre - highest), 0, 1)
+    gains = 1 - np.linspace(0, 1 - WEAKEST, 31)[:, None] * (1 - way**2 * (3 - 2 * way))
+    fits = (gains * level)[:, outside].max(1) <= (gains * level)[:, middle].max(1)
+    return np.asarray(gains[fits.argmax() if fits.any() else -1])
 
 
 def knots_for(seconds: float) -> int:

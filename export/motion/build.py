@@ -19,6 +19,7 @@ from export.manifest import write_manifest_row
 from export.motion.blinks import CHANCES, draw_blinks
 from export.motion.corpus import NAMES
 from export.motion.facts import SINCE_TRAINED
+from export.motion.hold import Drift
 from export.motion.network import MotionModel, flow
 from export.motion.performer import DETAILS, Performer, within_quiet_ends
 from export.motion.score import CHANNELS, KNOT_FPS, SHAPE_CHANNELS, Scale
@@ -39,7 +40,7 @@ class MotionNetwork(nn.Module):
 
     def __init__(self, model: MotionModel, scale: Scale, steps: int = FLOW_STEPS) -> None:
         super().__init__()
-        self.model, self.performer, self.steps = model, Performer(scale), steps
+        self.model, self.performer, self.drift, self.steps = model, Performer(scale), Drift(), steps
         breadth = torch.ones(CHANNELS, 1)
         breadth[SHAPE_CHANNELS:] = BREADTH
         self.register_buffer("breadth", breadth)
@@ -71,16 +72,17 @@ class MotionNetwork(nn.Module):
         asked = (emotions.flatten(1).amax(1) > 0).to(noise.dtype)  # a neutral face keeps the photo's expression
         lead = LEAD_SECONDS * style[:, LEAD].clamp(-MOST_UNUSUAL, MOST_UNUSUAL)
         shapes, *others = self.performer(score, blinks, details, intensity * asked, seconds, lead)
-        return [shapes * self.factors(emotions), *others]
+        return [shapes * self.factors(emotions, details), *others]
 
-    def factors(self, emotions: Tensor) -> Tensor:
+    def factors(self, emotions: Tensor, details: Tensor) -> Tensor:
         """By how much each blendshape is stronger (F, T, 52) than the network was trained to give, by what is, or was
-        last, asked: emotions (F, 6, K)."""
+        last, asked: emotions (F, 6, K); and by how it drifts: details (F, 3, K), which blinks hardly use."""
         place = torch.arange(emotions.shape[2], dtype=emotions.dtype)
         apart = place[:, None] - place[None]
         felt = emotions @ torch.where(apart >= 0, torch.exp(-apart.clamp(min=0) / LINGERS_KNOTS), 0.0).t()
-        share = self.performer.splined(felt / felt.sum(1, keepdim=True).clamp(min=1e-6))
-        return 1 + share.transpose(1, 2) @ (self.since_trained - 1)
+        share = felt / felt.sum(1, keepdim=True).clamp(min=1e-6)
+        changed = 1 + (share.transpose(1, 2) @ (self.since_trained - 1)).transpose(1, 2)
+        return self.performer.splined(changed * self.drift(details, share)).transpose(1, 2)
 
 
 def since_trained() -> Tensor:
