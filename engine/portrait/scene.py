@@ -17,6 +17,7 @@ import numpy as np
 from engine.backends.base import Backend
 from engine.inpaint import Inpainter
 from engine.portrait.behind import fading_into, going_on
+from engine.portrait.continued import continued
 from engine.portrait.dark_clothes import person_classes
 from engine.portrait.earrings import with_earrings
 from engine.portrait.matte import person_matte
@@ -93,7 +94,7 @@ class SceneBuilder:
 
         hair (h, w) is the probability of that."""
         hidden = cv2.dilate((matte > 0.01).astype(np.uint8), np.ones((margin_px, margin_px), np.uint8)) > 0
-        filled = self.inpainter.fill(photo, hidden)
+        filled = continued(photo, self.inpainter.fill(photo, hidden), hidden, px_per_cm)
         behind = going_on(photo, fading_into(photo, filled, matte, margin_px), matte, hair, px_per_cm)
         return without_stray_hairs(behind, filled, hidden, (hair > 0.5) & (matte > 0.5), px_per_cm)
 
