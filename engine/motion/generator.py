@@ -117,21 +117,30 @@ def keep_apex_in_the_middle(motion: Motion) -> None:
     shapes = motion.blendshapes[:, EXPRESSION]
     level = np.abs(shapes).sum(1)
     start, end = (round(share * len(level)) for share in APEX)
-    gain = weaker(level, slice(0, start), slice(start, end))
-    gain *= weaker(level * gain, slice(end, len(level)), slice(start, end))
-    most = (level * gain)[start:end].max()
-    gain *= np.minimum(1, most / np.maximum(level * gain, 1e-6))
+    gain, middle, ends = np.ones_like(level), slice(start, end), (slice(0, start), slice(end, len(level)))
+    for outside in ends:
+        gain *= weaker(level * gain, outside, middle)
+    for outside, border in zip(ends, (start, end - 1), strict=True):  # the second end may have weakened the middle
+        found = level * gain
+        excess = 1 - min(1.0, found[middle].max() / max(found[outside].max(), 1e-6))
+        gain *= 1 - excess * beyond(found, outside, border)
+    gain *= np.minimum(1, (level * gain)[middle].max() / np.maximum(level * gain, 1e-6))
     motion.blendshapes[:, EXPRESSION] = shapes * gain[:, None]
 
 
 def weaker(level: Floats, outside: slice, middle: slice) -> Floats:
     """The gains (T,) nearest to 1, but no less than WEAKEST, that leave nothing outside stronger than in the middle."""
-    frames, centre = np.arange(len(level)), (middle.start + middle.stop) // 2
-    highest = outside.start + int(level[outside].argmax())
-    way = np.clip((frames - highest) / (centre - highest), 0, 1)
-    gains = 1 - np.linspace(0, 1 - WEAKEST, 31)[:, None] * (1 - way**2 * (3 - 2 * way))
+    part = beyond(level, outside, (middle.start + middle.stop) // 2)
+    gains = 1 - np.linspace(0, 1 - WEAKEST, 31)[:, None] * part
     fits = (gains * level)[:, outside].max(1) <= (gains * level)[:, middle].max(1)
     return np.asarray(gains[fits.argmax() if fits.any() else -1])
+
+
+def beyond(level: Floats, outside: slice, until: int) -> Floats:
+    """1 from where a part of a clip (T,) is strongest outwards, less and less the other way, and 0 from a frame on."""
+    highest = outside.start + int(level[outside].argmax())
+    way = np.clip((np.arange(len(level)) - highest) / (until - highest), 0, 1)
+    return np.asarray(1 - way**2 * (3 - 2 * way))
 
 
 def knots_for(seconds: float) -> int:
