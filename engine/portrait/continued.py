@@ -28,7 +28,7 @@ TRUST_FILLED = 0.1  # as far as what is seen
 STRAY_CM = 0.35  # beside a person there may still be hair
 MISSING, TOO_MUCH = 1000.0, 0.2  # grey levels that a patch costs of whose middle so much isn't seen: it isn't taken
 PER_CM = 0.3  # grey levels that a move costs
-APART_PX = ((0.0, 0.0), (0.9, 0.4), (-0.9, -0.4), (0.4, -0.9), (-0.4, 0.9))  # of the search: patches overlap that far
+APART_PX = ((0, 0), (1, 1), (-1, 1), (0, -1))  # of the search: patches overlap that far
 RING_CM, EVENED_CM = 0.5, 1.5  # along the border: in which the difference is taken, and to how deep it is spread
 LIGHTEST = 1e-6
 
@@ -46,12 +46,14 @@ def continued(photo: Image, filled: Image, hidden: NDArray[np.bool_], px_per_cm:
     pieces, share = pieces_at(photo, hidden, strip, best_moves(seen, guide, gone, px_per_cm * scale), scale)
     depth_cm = depth_cm[strip]
     share *= np.clip((REACH_CM - depth_cm) / FADE_CM, 0, 1)[:, None]
-    made = filled.astype(np.float32)
-    made[strip] += share * (pieces - made[strip])
-    change = membrane(seen, np.asarray(smaller(made, size), np.float32), gone, px_per_cm * scale)
+    colours = np.asarray(filled[strip] + share * (pieces - filled[strip]), np.float32)
+    made = filled.copy()
+    made[strip] = np.rint(colours)
+    change = membrane(seen, np.asarray(smaller(made, size), np.uint8), gone, px_per_cm * scale)
     near = np.clip(1 - depth_cm / EVENED_CM, 0, 1)[:, None]  # what is seen may be tinged with hair
-    made[strip] += share * near * cv2.resize(change, hidden.shape[::-1])[strip]
-    return np.asarray(np.clip(np.rint(made), 0, 255), np.uint8)
+    colours += share * near * cv2.resize(change, hidden.shape[::-1])[strip]
+    made[strip] = np.clip(np.rint(colours), 0, 255)
+    return made
 
 
 def smaller(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -63,17 +65,18 @@ def pieces_at(
 ) -> tuple[Floats, Floats]:
     """What the photo shows where the moves (h, w, 2) of a search at that scale lead from places, rows and columns (n,)
     -> colours (n, 3) and whether there are any (n, 1). Patches fade into each other."""
-    rows, columns = places
+    rows, columns = (part.astype(np.int32) for part in places)
     height, width = hidden.shape
+    steps = np.where(np.isnan(moves), width + height, np.rint(moves / scale)).astype(np.float32)  # or out of the photo
+    padded = np.pad(steps, ((1, 1), (1, 1), (0, 0)), mode="edge")
     pieces, counts = np.zeros((len(rows), 3), np.float32), np.zeros((len(rows), 1), np.float32)
     for apart_x, apart_y in APART_PX:
-        at_y = np.clip(rows * scale + apart_y, 0, len(moves) - 1).astype(np.intp)
-        at_x = np.clip(columns * scale + apart_x, 0, moves.shape[1] - 1).astype(np.intp)
-        move = moves[at_y, at_x] / scale
-        from_x, from_y = columns + np.rint(move[:, 0]), rows + np.rint(move[:, 1])
-        inside = (from_y >= 0) & (from_y < height) & (from_x >= 0) & (from_x < width)  # false for NaN
-        source = np.where(inside, from_y, 0).astype(np.intp), np.where(inside, from_x, 0).astype(np.intp)
-        shows = (inside & ~hidden[source])[:, None]
+        shifted = padded[1 + apart_y : 1 + apart_y + len(steps), 1 + apart_x : 1 + apart_x + steps.shape[1]]
+        step = cv2.resize(shifted.copy(), (width, height), interpolation=cv2.INTER_NEAREST)[places].astype(np.int32)
+        from_x, from_y = columns + step[:, 0], rows + step[:, 1]
+        inside = (from_y >= 0) & (from_y < height) & (from_x >= 0) & (from_x < width)
+        source = np.where(inside, from_y, rows), np.where(inside, from_x, columns)  # a place itself is hidden
+        shows = ~hidden[source][:, None]
         pieces += shows * photo[source]
         counts += shows
     return pieces / np.maximum(counts, 1), np.minimum(counts, 1)
@@ -110,7 +113,7 @@ def offsets(reach: list[int], nearest: float) -> list[tuple[int, int]]:
     return [(x, y) for x in sideways for y in upright if np.hypot(x, y) >= nearest]
 
 
-def membrane(seen: Image, made: Floats, gone: NDArray[np.bool_], px_per_cm: float) -> Floats:
+def membrane(seen: Image, made: Image, gone: NDArray[np.bool_], px_per_cm: float) -> Floats:
     """What has to be added to what was made (h, w, 3), so that it has the colours of what is seen along the border."""
     sigma = RING_CM / 2 * px_per_cm
     outside, inside = (
