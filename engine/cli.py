@@ -108,7 +108,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     photo = _Parser(add_help=False)
-    photo.add_argument("photo", metavar="PHOTO", help="JPEG, PNG, WebP, BMP, TIFF or GIF")
+    photo.add_argument("photo", metavar="PHOTO", help="JPEG, PNG, WebP, AVIF, BMP, TIFF or GIF")
     photo.add_argument(
         "--max-side", type=int, default=1920, metavar="N", help="shrink a larger photo to N pixels (default: 1920)"
     )

@@ -14,12 +14,15 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from PIL import ImageCms
+from PIL import ImageCms, features
 
 from engine.errors import ImageError, OptionError
 from engine.media.read import read_photo
 from engine.samples import SAMPLES, sample_photo
 
+WITH_AVIF = pytest.mark.skipif(not features.check("avif"), reason="Pillow was built without AVIF")
+AVIF = pytest.param("AVIF", marks=WITH_AVIF)
+KINDS = ["PNG", "BMP", "TIFF", "WEBP", AVIF, "GIF", "JPEG"]
 JPEG_ERROR = 3.0  # mean levels that a high-quality JPEG may differ
 
 
@@ -36,13 +39,17 @@ def encoded(image: Pillow.Image, kind: str, **options) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_reads_every_format(picture: np.ndarray, kind: str) -> None:
-    options = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    options = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}.get(
+        kind, {}
+    )
     photo = read_photo(encoded(Pillow.fromarray(picture), kind, **options))
     assert photo.dtype == np.uint8
     assert photo.shape == picture.shape
-    assert np.abs(photo.astype(int) - picture).mean() < {"JPEG": JPEG_ERROR, "GIF": 25.0}.get(kind, 1e-9)
+    assert np.abs(photo.astype(int) - picture).mean() < {"JPEG": JPEG_ERROR, "AVIF": JPEG_ERROR, "GIF": 25.0}.get(
+        kind, 1e-9
+    )
 
 
 def test_every_kind_of_source_gives_the_same_pixels(picture: np.ndarray, tmp_path: Path) -> None:
@@ -174,7 +181,7 @@ def animation(kind: str) -> bytes:
     return encoded(frames[0], kind, save_all=True, append_images=frames[1:])
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", AVIF])
 def test_animations_are_refused(kind: str) -> None:
     with pytest.raises(ImageError, match="animation of 3 frames"):
         read_photo(animation(kind))
@@ -198,7 +205,7 @@ def test_over_80_megapixels_is_refused_before_decoding(width: int, height: int) 
         read_photo(png_header(width, height))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_truncated_file_is_refused(kind: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, size=(48, 64, 3), dtype=np.uint8)
     data = encoded(Pillow.fromarray(noise), kind)
@@ -207,7 +214,7 @@ def test_a_truncated_file_is_refused(kind: str) -> None:
             read_photo(data[: int(len(data) * part)])
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_damaged_bytes_give_a_photo_or_an_image_error(picture: np.ndarray, kind: str) -> None:
     random = np.random.default_rng(0)
     whole = np.frombuffer(encoded(Pillow.fromarray(picture), kind), np.uint8)

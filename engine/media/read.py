@@ -32,11 +32,13 @@ MAX_SIDE_RANGE: Final = (64, 8192)  # pixels; every player takes H.264 up to 819
 
 # An allow-list, because Pillow also opens formats that start other programs (EPS runs Ghostscript).
 # JPEG covers MPO, the two-picture files of phones.
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "GIF")
 # Further pages of a TIFF or of a phone's MPO are thumbnails and second views; here they are an animation.
-ANIMATED_FORMATS: Final = ("PNG", "WEBP", "GIF")
+ANIMATED_FORMATS: Final = ("PNG", "WEBP", "AVIF", "GIF")
 # What Pillow's decoders raise on damaged data.
-DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
+DECODE_ERRORS: Final = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, RuntimeError, struct.error,
+)  # fmt: skip
 
 T = TypeVar("T")
 # Two threads that quieten Python's warnings at once would leave them quiet for the whole process.
@@ -48,7 +50,8 @@ def read_photo(source: PhotoSource, *, max_side: int = 1920) -> Image:
     """Reads a photo.
 
     source: a path (str or PathLike), the bytes of an image file, a binary file object, a NumPy array (RGB, RGBA or
-        grey; uint8, uint16, or float from 0 to 1) or a Pillow image. The file is JPEG, PNG, WebP, BMP, TIFF or GIF.
+        grey; uint8, uint16, or float from 0 to 1) or a Pillow image. The file is JPEG, PNG, WebP, AVIF, BMP, TIFF or
+        GIF.
     max_side: a photo with a longer side than this many pixels is shrunk, and a warning is logged.
 
     Returns (H, W, 3) uint8 sRGB: EXIF orientation applied, embedded colour profile converted, transparent parts
@@ -123,7 +126,7 @@ def _from_file(file: IO[bytes], name: str) -> Image:
             raise _too_many_pixels(name) from None
         except DECODE_ERRORS:
             raise ImageError(
-                f"{_capital(name)}: this isn't an image that can be read; use JPEG, PNG, WebP, BMP, TIFF or GIF."
+                f"{_capital(name)}: this isn't an image that can be read; use JPEG, PNG, WebP, AVIF, BMP, TIFF or GIF."
             ) from None
         with image:
             return _from_pillow(image, name)
