@@ -9,7 +9,7 @@ import pytest
 
 from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
-from engine.portrait.far_side import LEAST_MOTION, OWN_MOTION, motion_from_aside, shared_motion
+from engine.portrait.far_side import EYES, LEAST_MOTION, OWN_MOTION, free_of_nose, motion_from_aside, shared_motion
 from engine.render.drive import rotations
 from engine.types import Floats
 from tests.perception import bundle
@@ -51,3 +51,13 @@ def test_mouths_seen_from_aside_move_less(yaw_deg: float, mouth: float) -> None:
     found = motion_from_aside(canonical().points_cm[: top.FACE_POINTS], turn)
     np.testing.assert_allclose(found[[*top.UPPER_LIP, *top.LOWER_LIP]], mouth, atol=1e-6)
     np.testing.assert_array_equal(found[[*top.UPPER_LID_LEFT, *top.BROW_RIGHT]], 1)
+
+
+@pytest.mark.parametrize(("yaw_deg", "held"), [(0.0, None), (30.0, None), (45.0, 1), (-45.0, 0)])
+def test_an_eye_that_the_nose_hides_is_left_alone(yaw_deg: float, held: int | None) -> None:
+    """The far one: positive yaw carries the nose towards +x, where the left eye is. The mouth is free."""
+    turn = rotations(np.array([[0.0, yaw_deg, 0.0]], np.float32))[0]
+    found = free_of_nose(canonical().points_cm[: top.FACE_POINTS], turn)
+    for eye, points in enumerate(EYES):
+        np.testing.assert_allclose(found[list(points)], float(eye != held), atol=1e-6)
+    np.testing.assert_array_equal(found[[*top.UPPER_LIP, *top.LOWER_LIP]], 1)

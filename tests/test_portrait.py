@@ -13,6 +13,7 @@ from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import (
+    BLINKS,
     LID_OVERLAP_CM,
     LIDS,
     LIP_OVERLAP_CM,
@@ -370,3 +371,18 @@ def test_a_lower_lip_that_is_drawn_down_hangs_in_an_arc(names: tuple[str, ...], 
     basis_cm = FaceAssets.load(bundle()).basis.displacements_cm
     corner, half_way, middle = basis_cm[[BLENDSHAPES.index(name) for name in names]].sum(0)[list(lip), 1]
     assert (half_way - corner) / (middle - corner) > 0.75
+
+
+def test_lids_that_are_held_stay_open() -> None:
+    """A blink shuts the other eye alone, and nothing else moves."""
+    mesh, assets = astronaut_mesh(), FaceAssets.load(bundle())
+    points_cm = shape().rest_cm
+    (held, other), free = LIDS, np.ones(top.FACE_POINTS, np.float32)
+    free[np.linalg.norm(points_cm[:, None] - points_cm[None, [*held[0], *held[1]]], axis=2).min(1) < 1.2] = 0
+    made = face_shape(points_cm, mesh.blendshapes, assets.basis, assets.skin, mesh.pose.rotation, free=free)
+    blink = np.zeros((1, len(BLENDSHAPES)), np.float32)
+    blink[0, list(BLINKS)] = 1
+    moved = made.displacement_cm(blink, np.zeros(1, np.float32))[0]
+    np.testing.assert_allclose(moved[[*held[0], *held[1]]], 0, atol=1e-6)
+    upper, lower = (points_cm[list(lid)] + moved[list(lid)] for lid in other)
+    assert np.linalg.norm(upper - lower, axis=1).max() < 0.1

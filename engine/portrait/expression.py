@@ -66,6 +66,7 @@ class FaceShape:
     lips: Floats  # (468, 9) how far points go down per centimetre between the lips' edges, see `following_lips`
     of_brows: Floats  # (2, 468) how far points go with a brow, see `following_brows`
     near_mouth: Floats  # (468,) 1 on the lips, less and less away from them and where they are covered
+    blinks: Floats  # (2,) how far each eye shuts in a blink, 1 if nothing holds its lids
     skin: Skin
     view: Floats  # (2, 3) takes the head's frame to the picture's plane
 
@@ -79,8 +80,8 @@ class FaceShape:
         seen = moved @ self.view.T
         moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
         moved = self.with_lids_held(self.with_brows_held(moved, released))
-        for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
-            moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, blendshapes[:, blink])
+        for (upper, lower), blink, share in zip(LIDS, BLINKS, self.blinks, strict=True):
+            moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, share * blendshapes[:, blink])
         return np.asarray(self.with_lips_held(self.with_corners_held(moved)), np.float32)
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
@@ -88,7 +89,7 @@ class FaceShape:
         gap = (self.rest_cm + moved)[:, lower] - (self.rest_cm + moved)[:, upper]  # (T, 7, 3)
         wide = np.linalg.norm(gap, axis=2).mean(1)
         usual = np.linalg.norm(self.basis_cm[blink, upper] - self.basis_cm[blink, lower], axis=1).mean()
-        added = (amount * wide / usual)[:, None, None] * self.basis_cm[blink]
+        added = (amount * wide / max(float(usual), 1e-6))[:, None, None] * self.basis_cm[blink]
         added[:, UPPER_RINGS] *= LID_RING_SHARE
         beyond = LID_OVERLAP_CM * gap / np.maximum(np.linalg.norm(gap, axis=2, keepdims=True), LID_OVERLAP_CM)
         added[:, upper] = amount[:, None, None] * (UPPER_LID_SHARE * gap + beyond)
@@ -254,7 +255,9 @@ def face_shape(
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
     near_mouth = np.exp(-((distances_cm(rest_cm, rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
+    blinks = np.ones(len(LIDS), np.float32)
     if free is not None:
         near_mouth = free * near_mouth
+        blinks = np.array([free[[*upper, *lower]].mean() for upper, lower in LIDS], np.float32)
     of_brows = following_brows(rest_cm)
-    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, of_brows, near_mouth, skin, view)
+    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, of_brows, near_mouth, blinks, skin, view)

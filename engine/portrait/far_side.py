@@ -22,6 +22,11 @@ PROFILE = (0.75, 0.85)  # cosines of the head's turn: further aside, the far sid
 # from there: teeth came through what was drawn of it.
 FROM_ASIDE, LEAST_MOTION = (0.45, 0.62), 0.6
 NOSE_TIP, ABOVE_LIP_CM = 4, 0.8
+# Of the same sines, those from which on the far eye is moved less, and not at all: the nose begins to hide it, and the
+# mesh has its lids where they aren't.
+FROM_BESIDE_NOSE = (0.58, 0.66)
+AROUND_EYE_CM = (0.7, 1.4)  # within, points are the eye's
+EYES = (*top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT), (*top.UPPER_LID_LEFT, *top.LOWER_LID_LEFT)
 OWN_MOTION = (
     *top.UPPER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP, *top.LOWER_LIP_OUTER,
     *top.UPPER_LID_RIGHT, *top.LOWER_LID_RIGHT, *top.UPPER_LID_LEFT, *top.LOWER_LID_LEFT,
@@ -54,3 +59,11 @@ def motion_from_aside(points_cm: Floats, rotation: Floats) -> Floats:
     aside = float(np.clip((abs(rotation[0, 2]) - FROM_ASIDE[0]) / np.ptp(FROM_ASIDE), 0, 1))
     below_nose = np.clip(points_cm[:, 1] - points_cm[NOSE_TIP, 1] + ABOVE_LIP_CM, 0, 1)
     return np.asarray(1 - (1 - LEAST_MOTION) * aside * below_nose, np.float32)
+
+
+def free_of_nose(points_cm: Floats, rotation: Floats) -> Floats:
+    """How far points (468, 3) may move, in the head's frame: not those of an eye that the nose half hides -> (468,)."""
+    aside = float(np.clip((abs(rotation[0, 2]) - FROM_BESIDE_NOSE[0]) / np.ptp(FROM_BESIDE_NOSE), 0, 1))
+    far_eye = points_cm[list(EYES[0] if rotation[0, 2] > 0 else EYES[1])]
+    apart_cm = np.linalg.norm(points_cm[:, None] - far_eye[None], axis=2).min(1)
+    return np.asarray(1 - aside * np.clip((AROUND_EYE_CM[1] - apart_cm) / np.ptp(AROUND_EYE_CM), 0, 1), np.float32)

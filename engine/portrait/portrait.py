@@ -16,7 +16,7 @@ from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control
 from engine.portrait.covers import cover_of
 from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape, parting_share
 from engine.portrait.eyes import LID_SHADE
-from engine.portrait.far_side import motion_from_aside, shared_motion
+from engine.portrait.far_side import free_of_nose, motion_from_aside, shared_motion
 from engine.portrait.folds import fold_map, fold_regions, fold_tint
 from engine.portrait.glasses import Glasses, take_off
 from engine.portrait.interpolation import Interpolation
@@ -126,6 +126,7 @@ def moving_face(
     moves = rising(assets.basis.displacements_cm, crop_image, mesh_px, pose.scale_px)
     moves *= motion_from_aside(face_cm, pose.rotation)[:, None]
     basis = replace(assets.basis, displacements_cm=moves)
+    free = free_of_nose(face_cm, pose.rotation) * (1 if free is None else free)
     shape = face_shape(face_cm, readings, basis, assets.skin, pose.rotation, together, free)
     return replace(shape, basis_cm=parting_share(pose.scale_px)[:, None, None] * shape.basis_cm)
 
