@@ -14,9 +14,11 @@ from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
 from engine.portrait.expression import (
     BLINKS,
+    DRAWN_OUT,
     LID_OVERLAP_CM,
     LIDS,
     LIP_OVERLAP_CM,
+    OVER_LIDS,
     RAISED_BROW_CM,
     WIDE_LIDS_CM,
     WIDE_MOUTH_CM,
@@ -374,7 +376,7 @@ def test_a_lower_lip_that_is_drawn_down_hangs_in_an_arc(names: tuple[str, ...], 
 
 
 def test_lids_that_are_held_stay_open() -> None:
-    """A blink shuts the other eye alone, and nothing else moves."""
+    """Both eyes', or one would wink; the other one can still be narrowed."""
     mesh, assets = astronaut_mesh(), FaceAssets.load(bundle())
     points_cm = shape().rest_cm
     (held, other), free = LIDS, np.ones(top.FACE_POINTS, np.float32)
@@ -383,6 +385,22 @@ def test_lids_that_are_held_stay_open() -> None:
     blink = np.zeros((1, len(BLENDSHAPES)), np.float32)
     blink[0, list(BLINKS)] = 1
     moved = made.displacement_cm(blink, np.zeros(1, np.float32))[0]
+    np.testing.assert_allclose(moved, 0, atol=1e-6)
+    blink[:] = 0
+    blink[0, [BLENDSHAPES.index(f"eyeSquint{side}") for side in ("Left", "Right")]] = 1
+    moved = made.displacement_cm(blink, np.zeros(1, np.float32))[0]
     np.testing.assert_allclose(moved[[*held[0], *held[1]]], 0, atol=1e-6)
-    upper, lower = (points_cm[list(lid)] + moved[list(lid)] for lid in other)
-    assert np.linalg.norm(upper - lower, axis=1).max() < 0.1
+    assert np.abs(moved[[*other[0], *other[1]]]).max() > 0.05
+
+
+def test_lids_that_shut_below_raised_brows_share_the_skin() -> None:
+    """Above the crease it is drawn out to twice its length, or hardly more than below."""
+    rest = shape().rest_cm
+    shut = moved_cm(browInnerUp=1.2, browOuterUpLeft=1.2, browOuterUpRight=1.2, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
+    for above, crease, edge in (map(list, lines) for lines in OVER_LIDS.values()):
+        upper, lower = (
+            np.linalg.norm(shut[end] - shut[start], axis=1) / np.linalg.norm(rest[end] - rest[start], axis=1)
+            for start, end in ((above, crease), (crease, edge))
+        )
+        assert upper.max() > 1.5
+        assert (upper <= np.maximum(1.01 * DRAWN_OUT, 1.2 * lower)).all()

@@ -20,6 +20,11 @@ from engine.types import Floats
 
 BLINKS = tuple(BLENDSHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft"))
 LIDS = ((top.UPPER_LID_RIGHT, top.LOWER_LID_RIGHT), (top.UPPER_LID_LEFT, top.LOWER_LID_LEFT))
+OVER_LIDS = {  # from the brow downwards: the skin above the crease, the crease, the lid's edge
+    BLINKS[0]: (top.ABOVE_LID_RIGHT, top.UPPER_RING_RIGHT, top.UPPER_LID_RIGHT),
+    BLINKS[1]: (top.ABOVE_LID_LEFT[::-1], top.UPPER_RING_LEFT, top.UPPER_LID_LEFT),
+}
+DRAWN_OUT = 2.0  # times as long as at rest: the skin above the crease is no longer, if that below isn't
 UPPER_RINGS = [*top.UPPER_RING_RIGHT, *top.UPPER_RING_LEFT]
 UPPER_LID_SHARE = 0.93  # of the way that lids go when they close
 LID_OVERLAP_CM = 0.05  # the upper one ends a little below the lower one's edge, along which the eye still shows
@@ -66,7 +71,7 @@ class FaceShape:
     lips: Floats  # (468, 9) how far points go down per centimetre between the lips' edges, see `following_lips`
     of_brows: Floats  # (2, 468) how far points go with a brow, see `following_brows`
     near_mouth: Floats  # (468,) 1 on the lips, less and less away from them and where they are covered
-    blinks: Floats  # (2,) how far each eye shuts in a blink, 1 if nothing holds its lids
+    free_lids: Floats  # (2,) how far each eye's lids move, 1 if nothing holds them
     skin: Skin
     view: Floats  # (2, 3) takes the head's frame to the picture's plane
 
@@ -80,8 +85,9 @@ class FaceShape:
         seen = moved @ self.view.T
         moved += (self.skin.relaxed(seen, self.rest_cm @ self.view.T) - seen) @ self.view
         moved = self.with_lids_held(self.with_brows_held(moved, released))
-        for (upper, lower), blink, share in zip(LIDS, BLINKS, self.blinks, strict=True):
-            moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, share * blendshapes[:, blink])
+        shutting = self.free_lids.min() * blendshapes  # where one eye can't blink, the other would wink
+        for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
+            moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, shutting[:, blink])
         return np.asarray(self.with_lips_held(self.with_corners_held(moved)), np.float32)
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
@@ -94,7 +100,22 @@ class FaceShape:
         beyond = LID_OVERLAP_CM * gap / np.maximum(np.linalg.norm(gap, axis=2, keepdims=True), LID_OVERLAP_CM)
         added[:, upper] = amount[:, None, None] * (UPPER_LID_SHARE * gap + beyond)
         added[:, lower] = -(1 - UPPER_LID_SHARE) * amount[:, None, None] * gap
-        return np.asarray(added, np.float32)
+        return self.with_skin_shared(moved + added, blink) - moved
+
+    def with_skin_shared(self, moved: Floats, blink: int) -> Floats:
+        """Where lids shut below raised brows, the skin above their crease is hardly drawn out more than that below.
+
+        Hairs reach down into it from the brow, and were drawn over the lid.
+        """
+        above, crease, edge = (list(line) for line in OVER_LIDS[blink])
+        at_rest = np.linalg.norm(self.rest_cm[crease] - self.rest_cm[above], axis=1)
+        share = at_rest / (at_rest + np.linalg.norm(self.rest_cm[edge] - self.rest_cm[crease], axis=1))
+        places = self.rest_cm + moved
+        even = share * np.linalg.norm(places[:, edge] - places[:, above], axis=2)
+        way = places[:, crease] - places[:, above]
+        least = np.minimum(1, np.maximum(DRAWN_OUT * at_rest, even) / np.maximum(np.linalg.norm(way, axis=2), 1e-6))
+        moved[:, crease] -= (1 - least)[..., None] * way
+        return moved
 
     def with_brows_held(self, moved: Floats, released: Floats) -> Floats:
         """Brows rise less and less beyond what people can, from where they are at ease; the skin around comes along."""
@@ -255,9 +276,9 @@ def face_shape(
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
     near_mouth = np.exp(-((distances_cm(rest_cm, rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
-    blinks = np.ones(len(LIDS), np.float32)
+    free_lids = np.ones(len(LIDS), np.float32)
     if free is not None:
         near_mouth = free * near_mouth
-        blinks = np.array([free[[*upper, *lower]].mean() for upper, lower in LIDS], np.float32)
+        free_lids = np.array([free[[*upper, *lower]].mean() for upper, lower in LIDS], np.float32)
     of_brows = following_brows(rest_cm)
-    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, of_brows, near_mouth, blinks, skin, view)
+    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, of_brows, near_mouth, free_lids, skin, view)

@@ -107,7 +107,7 @@ def eye_inputs(portrait: Portrait, motion: Motion, eye: int, expression_cm: Floa
     return {
         f"{name}_affine": np.stack([white, iris, white], 1),
         f"{name}_opacity": opacity.astype(np.float32),
-        f"{name}_lid_shares": portrait.shape.blinks[eye] * lid_shares(portrait.shape.rest_cm, expression_cm, eye),
+        f"{name}_lid_shares": portrait.shape.free_lids[eye] * lid_shares(portrait.shape.rest_cm, expression_cm, eye),
     }
 
 
