@@ -9,7 +9,7 @@ import pytest
 from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.expression import BLINKS
-from engine.portrait.eyes import LID_SHADE, Iris, eyeball_textures
+from engine.portrait.eyes import LID_SHADE, REDDEST, Iris, eyeball_textures, paler, redness
 from engine.portrait.patches import Rectangle
 from engine.portrait.portrait import FaceAssets
 from engine.portrait.shade import STEP_CM, skin_around, unshaded
@@ -158,3 +158,15 @@ def test_made_up_irises_have_a_pupil_and_a_catchlight() -> None:
     assert drawn[60 - 18, 60 - 10].min() > 100
     assert drawn.min() >= 0
     assert drawn.max() <= 200
+
+
+def test_whites_between_red_lids_are_no_redder_than_whites() -> None:
+    """As bright as they were; those that aren't too red stay as they are."""
+    usual = np.broadcast_to(np.float32([200, 170, 160]), (4, 5, 3))
+    pink = np.float32([284, 181, 153]) * np.linspace(0.8, 1, 20, dtype=np.float32).reshape(4, 5, 1)
+    made = paler(pink, usual, redness(pink, usual))
+    np.testing.assert_allclose(made.mean(2), pink.mean(2), rtol=1e-4)
+    red = made[..., 0] / made[..., 1:].mean(2) * usual[..., 1:].mean(2) / usual[..., 0]
+    np.testing.assert_allclose(red, REDDEST, atol=0.03)
+    for white in (usual, 0.5 * usual, np.full((4, 5, 3), 120, np.float32)):
+        assert redness(white, usual) == 0

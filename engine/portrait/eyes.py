@@ -25,6 +25,7 @@ RIM_CM, RIM_PX = (0.05, 0.18), 2.0  # along the lids the photo is a mixture of e
 RING = (1.1, 1.2)  # radii of the iris, between which the photo is a mixture of it and the white
 SEEN = (0.05, 0.2)  # of an iris: from the latter on it is believed, up to the former it may as well be lashes
 BINS = 24  # of colour, from an iris' centre to its rim
+REDDEST = 1.08  # times as red as that, beside green and blue: what is redder between narrow lids is lid
 WHITE = 0.85  # of what white looks like in the photo's light are the whites of eyes
 
 
@@ -129,6 +130,8 @@ def eyeball_textures(
     clear = trimmed(white_seen & (inner_cm > RIM_CM[0]), eye)
     usual = np.broadcast_to(toning.applied(WHITE * light_white), eye.shape).astype(np.float32)
     white = diffuse(eye, clear) if clear.sum() >= 12 else usual
+    tinge = redness(white, usual)
+    white, seen = (paler(picture, usual, tinge) for picture in (white, eye))
     iris_seen = opened & (inner_cm > RIM_CM[0]) & (distance <= 0.95 * iris.radius_px)
     known = np.clip((iris_seen.sum() / (np.pi * iris.radius_px**2) - SEEN[0]) / (SEEN[1] - SEEN[0]), 0, 1)
     white = white + (1 - known * (1 - greyness(white, usual))) * (usual - white)
@@ -140,7 +143,7 @@ def eyeball_textures(
     beyond_rim = np.minimum((inner_cm - RIM_CM[0]) / (RIM_CM[1] - RIM_CM[0]), (inner_px - 1) / RIM_PX)
     own = (known * own * np.clip(beyond_rim, 0, 1))[..., None]
     beyond_iris = np.clip((distance / iris.radius_px - RING[0]) / (RING[1] - RING[0]), 0, 1)[..., None]
-    white = white + beyond_iris * own * (eye - white)
+    white = white + beyond_iris * own * (seen - white)
     whole = whole + own * (eye - whole)
     layer = np.concatenate([whole - (1 - alpha[..., None]) * white, alpha[..., None]], 2)
     back = np.concatenate([white, np.ones_like(alpha)[..., None]], 2)
@@ -155,6 +158,19 @@ def trimmed(seen: NDArray[np.bool_], eye: Floats) -> NDArray[np.bool_]:
         return seen
     brightness = eye.mean(2)
     return np.asarray(seen & (brightness >= 0.75 * np.median(brightness[seen])))
+
+
+def redness(white: Floats, usual: Floats) -> float:
+    """How much of its colour a white (h, w, 3) has to give up, so as to be no redder than whites are, 0 to 1."""
+    (red, *others), (usual_red, *usual_others) = white.mean((0, 1)), usual.mean((0, 1))
+    beyond = red * sum(usual_others) / max(usual_red * sum(others), 1e-6) - 1
+    return max(0.0, 1 - (REDDEST - 1) / max(float(beyond), 1e-6))
+
+
+def paler(picture: Floats, usual: Floats, share: float) -> Floats:
+    """The picture (h, w, 3) with some of its colour replaced by that of white, as bright as it was."""
+    bright = picture.mean(2, keepdims=True) * usual / np.maximum(usual.mean(2, keepdims=True), 1)
+    return np.asarray(picture + share * (bright - picture), np.float32)
 
 
 def greyness(white: Floats, usual: Floats) -> float:
