@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.portrait.eyes import diffuse
 from engine.types import Floats, Image
 
 Places = NDArray[np.intp]
@@ -30,7 +31,6 @@ MISSING, TOO_MUCH = 1000.0, 0.2  # grey levels that a patch costs of whose middl
 PER_CM = 0.3  # grey levels that a move costs
 APART_PX = ((0, 0), (1, 1), (-1, 1), (0, -1))  # of the search: patches overlap that far
 RING_CM, EVENED_CM = 0.5, 1.5  # along the border: in which the difference is taken, and to how deep it is spread
-LIGHTEST = 1e-6
 
 
 def continued(photo: Image, filled: Image, hidden: NDArray[np.bool_], px_per_cm: float) -> Image:
@@ -121,22 +121,10 @@ def membrane(seen: Image, made: Image, gone: NDArray[np.bool_], px_per_cm: float
         for picture, part in ((seen, ~gone), (made, gone))
     )
     depth_px = cv2.distanceTransform(gone.astype(np.uint8), cv2.DIST_L2, 5)
-    ring = ((depth_px > 0) & (depth_px <= RING_CM * px_per_cm)).astype(np.float32)
-    return spread(outside - inside, ring)
+    return diffuse(outside - inside, np.asarray((depth_px > 0) & (depth_px <= RING_CM * px_per_cm)))
 
 
 def blurred(picture: Floats, part: Floats, sigma: float) -> Floats:
     """The mean of part of a picture (h, w, 3) around each pixel."""
     weight = np.maximum(cv2.GaussianBlur(part, (0, 0), sigma), 1e-3)
     return np.asarray(cv2.GaussianBlur(picture * part[..., None], (0, 0), sigma) / weight[..., None], np.float32)
-
-
-def spread(values: Floats, weight: Floats) -> Floats:
-    """Values (h, w, 3) that are known where there is weight (h, w), smoothly everywhere (a pull-push pyramid)."""
-    if min(weight.shape) <= 2:
-        mean = (values * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), LIGHTEST)
-        return np.full(values.shape, mean, np.float32)
-    less = cv2.pyrDown(weight)
-    coarse = cv2.pyrDown(values * weight[..., None]) / np.maximum(less, LIGHTEST)[..., None]
-    wide = cv2.pyrUp(spread(coarse, np.minimum(4 * less, 1)), dstsize=weight.shape[::-1])
-    return np.asarray(wide + weight[..., None] * (values - wide), np.float32)
