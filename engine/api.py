@@ -95,6 +95,11 @@ class Engine:
         self._builder: SceneBuilder | None = None
         self._building = Lock()
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a graphics card runs the networks, and encodes clips where it can."""
+        return self._backend.name in ON_A_GPU
+
     def report(self) -> dict[str, str]:
         """Which network runs where, by the name of its file: "tensorrt on NVIDIA H100, float16"."""
         mouths = {"mouth.onnx", "mouth_int8.onnx"} - {mouth_file(self._backend)}
@@ -225,7 +230,7 @@ class Engine:
     def _video(self, ready: PortraitSet, motions: Mapping[int, Motion], seed: int) -> Video:
         height, width = ready.photo.shape[:2]
         count, size = len(next(iter(motions.values()))), (width, height)
-        warp, mouth, gpu = self._warp, self._mouth, self._backend.name in ON_A_GPU
+        warp, mouth, gpu = self._warp, self._mouth, self.on_gpu
         if not isinstance(warp, CudaWarp):
             return Video(lambda: render_frames(ready.scene, motions, warp, mouth), count, size, gpu, seed=seed)
         assert isinstance(mouth, DeviceRunner), "every backend for GPUs opens such"

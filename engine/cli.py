@@ -197,10 +197,12 @@ def _face_numbers(text: str) -> str | tuple[int, ...]:
 def _animate(options: argparse.Namespace) -> None:
     target = check_target(options.output, SUFFIXES)  # before the work, not after it
     encoding = {"codec": options.codec, "quality": options.quality, "bitrate": options.bitrate}
-    check_encoder(Encoding(**encoding, gpu=True))  # before the work as well, whichever encoder it will be
+    Encoding(**encoding)  # raises before the work if they can't be had
     emotion = _emotion(options.emotion)
+    opened = engine.Engine(options.backend, max_side=options.max_side)
+    check_encoder(Encoding(**encoding, gpu=opened.on_gpu))
     with ProgressBar("people", options.quiet) as people:
-        video = engine.Engine(options.backend, max_side=options.max_side).animate(
+        video = opened.animate(
             options.photo,
             emotion,
             seconds=options.seconds,

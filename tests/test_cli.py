@@ -43,6 +43,7 @@ def one_mesh() -> FaceMesh:
 class FakeEngine:
     """Takes what the real one takes and remembers it."""
 
+    on_gpu = False
     calls: list[dict] = []  # noqa: RUF012, emptied by the fixture
 
     def __init__(self, backend: str = "auto", *, max_side: int = 1920) -> None:
@@ -187,6 +188,14 @@ def test_an_impossible_encoding_is_refused_before_the_work(
         assert main(["animate", "photo.jpg", "joy", "-o", str(target), option, value]) == 2
         assert message in capsys.readouterr().err
     assert not calls and not target.exists()
+
+
+def test_a_codec_that_needs_a_card_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], calls: list[dict]
+) -> None:
+    assert main(["animate", "photo.jpg", "joy", "-o", str(tmp_path / "joy.mp4"), "--codec", "av1"]) == 2
+    assert "'av1' needs an NVIDIA card" in capsys.readouterr().err
+    assert not any("image" in call for call in calls)
 
 
 def test_quiet_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -363,6 +372,7 @@ from engine import cli
 from engine.media.video import Video
 
 class Endless:
+    on_gpu = False
     def __init__(self, *_, **__): ...
     def animate(self, *_, **__):
         def render():
