@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -26,6 +26,7 @@ from engine.composite import render_frames
 from engine.motion.track import Motion
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
+from engine.portrait.scene import Scene
 from engine.render.mouth import open_mouth
 from engine.render.warp import open_warp
 from engine.types import FaceMesh, Floats, Image
@@ -40,7 +41,7 @@ Pair = tuple[PortraitSet, PortraitSet]
 
 
 class Silent:
-    """Stands for the mouth network where the warp is measured alone: it changes nothing."""
+    """Stands for the mouth network where the warp is measured alone, without shading: it changes nothing."""
 
     def __call__(self, crop: np.ndarray, style: np.ndarray) -> Arrays:
         return {"mouth": np.zeros((len(style), 4, *crop.shape[2:]), np.float32)}
@@ -52,6 +53,15 @@ class Drawers:
 
     warp: Runner
     mouths: dict[str, Runner]
+
+
+def unshaded(scene: Scene) -> Scene:
+    """Without folds and what else smiles and furrows darken."""
+    portraits = {}
+    for number, portrait in scene.portraits.items():
+        regions = np.zeros_like(portrait.constants["fold_regions"])
+        portraits[number] = replace(portrait, constants={**portrait.constants, "fold_regions": regions})
+    return replace(scene, portraits=portraits)
 
 
 def fitted(start: PortraitSet, goal: PortraitSet) -> Motion:
@@ -115,7 +125,8 @@ def distances(start: PortraitSet, goal: PortraitSet, drawers: Drawers, lpips: Pa
     judge, real, motion = Lpips(lpips), laid_over(goal, start), fitted(start, goal)
     pictures = {"the photo, unmoved": start.photo}
     for name, mouth in drawers.mouths.items():
-        pictures[name] = next(iter(render_frames(start.scene, {0: motion}, drawers.warp, mouth)))
+        scene = unshaded(start.scene) if isinstance(mouth, Silent) else start.scene
+        pictures[name] = next(iter(render_frames(scene, {0: motion}, drawers.warp, mouth)))
     found: dict[str, dict[str, float]] = {name: {} for name in pictures}
     for area, affine in areas(start).items():
         size = AREAS[area][1], AREAS[area][1]

@@ -11,15 +11,17 @@ from engine.portrait.portrait import FaceAssets
 from engine.portrait.toning import Toning
 from tests.perception import astronaut_mesh, bundle
 
-BETWEEN_BROWS, CHEEK, NOSE_TIP = 9, 50, 1
+BETWEEN_BROWS, NOSE_TIP = 9, 1
+FOLD_RIGHT, FOLD_LEFT, CHEEK_RIGHT, CHEEK_LEFT = 203, 423, 50, 280
 
 
 def drawn(shift_px: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
     """The map of the astronaut, (512, 512), and the mesh's points in it."""
     mesh = astronaut_mesh()
     points = mesh.points_px + np.array([*shift_px, 0], np.float32)
-    canonical_cm = FaceAssets.load(bundle()).canonical_cm
-    return fold_map(canonical_cm, points, mesh.pose.scale_px, 512, 512), points[: top.FACE_POINTS, :2]
+    assets = FaceAssets.load(bundle())
+    folds = fold_map(assets.canonical_cm, points, mesh.pose.scale_px, 512, 512, assets.smile)
+    return folds, points[: top.FACE_POINTS, :2]
 
 
 def at(folds: np.ndarray, place: np.ndarray) -> float:
@@ -28,11 +30,17 @@ def at(folds: np.ndarray, place: np.ndarray) -> float:
     return float(folds[y - 3 : y + 4, x - 3 : x + 4].max())
 
 
-def test_skin_folds_between_the_brows_and_not_on_cheeks_or_nose() -> None:
+def test_skin_folds_between_the_brows_and_not_on_the_nose() -> None:
     folds, points = drawn()
     assert at(folds, points[BETWEEN_BROWS]) > 0.1
-    for smooth in (CHEEK, NOSE_TIP):
-        assert at(folds, points[smooth]) < 0.02
+    assert at(folds, points[NOSE_TIP]) < 0.02
+
+
+def test_smiles_shade_the_fold_beside_the_nose_more_than_the_cheek() -> None:
+    folds, points = drawn()
+    for fold, cheek in ((FOLD_RIGHT, CHEEK_RIGHT), (FOLD_LEFT, CHEEK_LEFT)):
+        assert at(folds, points[fold]) > 0.15
+        assert at(folds, points[cheek]) < 0.07
 
 
 def test_folds_stay_within_the_face_and_keep_skin_skin() -> None:
@@ -60,12 +68,20 @@ def test_forehead_lines_are_neither_straight_nor_even() -> None:
 
 def test_each_fold_has_its_muscles() -> None:
     rest = np.zeros((1, len(BLENDSHAPES)), np.float32)
-    assert not fold_strengths(rest).any()
+    assert not fold_strengths(rest, rest).any()
     for name, region in (("browInnerUp", "forehead_inner"), ("noseSneerLeft", "nasolabial_left")):
         moved = rest.copy()
         moved[0, BLENDSHAPES.index(name)] = 1
-        strengths = fold_strengths(moved)[0]
+        strengths = fold_strengths(moved, rest)[0]
         assert strengths.argmax() == REGIONS.index(region)
+
+
+def test_a_smile_that_is_taken_out_takes_its_shading_along() -> None:
+    shown = np.zeros((1, len(BLENDSHAPES)), np.float32)
+    shown[0, BLENDSHAPES.index("mouthSmileLeft")] = 0.6
+    strengths = dict(zip(REGIONS, fold_strengths(0 * shown, shown)[0], strict=True))
+    assert strengths["smile_left"] == strengths["nasolabial_left"] < -0.5
+    assert strengths["smile_right"] == strengths["nasolabial_right"] == 0
 
 
 def test_folds_are_redder_than_skin_but_not_in_grey_photos() -> None:

@@ -15,29 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.mesh import BLENDSHAPES
+from engine.portrait.canonical_places import on_canonical, on_photo
 from engine.portrait.patches import rectangle_around, smooth_curve
+from engine.portrait.smile_shading import SmileShading
 from engine.portrait.toning import Toning
 from engine.types import Floats
 
-REGIONS = (
-    "glabella",
-    "forehead_inner",
-    "forehead_outer",
-    "nasolabial_right",
-    "nasolabial_left",
-    "eye_right",
-    "eye_left",
-)
+# Where on the canonical face each part of the map is turned up and down: middle and reach, (x, y) each, in centimetres.
+SPOTS = {
+    "glabella": ((0, -4.4), (1.2, 1.2)),
+    "forehead_inner": ((0, -6.7), (1.7, 1.1)),
+    "forehead_outer": ((3.2, -6.3), (1.6, 1.2)),
+    "nasolabial_right": ((-2.6, 2.4), (1.3, 2.2)),
+    "nasolabial_left": ((2.6, 2.4), (1.3, 2.2)),
+    "eye_right": ((-5.4, -2.8), (1.1, 1.3)),
+    "eye_left": ((5.4, -2.8), (1.1, 1.3)),
+    "smile_right": ((-3.0, 2.2), (3.2, 4.4)),
+    "smile_left": ((3.0, 2.2), (3.2, 4.4)),
+}
+REGIONS = tuple(SPOTS)
 # How much of a fold's darkness red, green and blue take: light that gets out of one has been through skin. Medians of
 # 310 folds beside the mouths of smiling people; on pale and on dark skin they are about the same.
 TINT = np.array([0.68, 1.03, 1.29], np.float32)
 SUPERSAMPLING = 2
 DENSE_POINTS = 24  # of a drawn line
+SMILE_NODE_CM = 0.2
 RIDGE_WIDTH = 3  # of the skin beside a furrow that bulges into the light, as a multiple of the furrow's
 
 # Lines (x, y) on one half of the face, mirrored to the other; y is down, x away from the middle.
-NASOLABIAL = ((1.75, 0.7), (2.15, 1.5), (2.6, 2.5), (2.95, 3.5), (3.05, 4.4))
-CHEEK_SLOPE = tuple((x + 0.22, y - 0.06) for x, y in NASOLABIAL)  # of the cheek that bulges over that fold
 GLABELLA = ((0.42, -3.0), (0.45, -3.8), (0.58, -4.7), (0.85, -5.6))
 CROWS_FEET = (((4.9, -3.1), (5.7, -3.7)), ((5.0, -2.7), (5.95, -2.75)), ((4.9, -2.3), (5.7, -1.8)))
 
@@ -50,37 +55,31 @@ DRIVERS: dict[str, dict[str, float]] = {
     "glabella": {"browDownLeft": 0.28, "browDownRight": 0.28, "noseSneerLeft": 0.1, "noseSneerRight": 0.1},
     "forehead_inner": {"browInnerUp": 0.55, "browOuterUpLeft": 0.1, "browOuterUpRight": 0.1},
     "forehead_outer": {"browOuterUpLeft": 0.4, "browOuterUpRight": 0.4},
-    "nasolabial_right": {"mouthSmileRight": 0.7, "noseSneerRight": 0.7, "mouthUpperUpRight": 0.4},
-    "nasolabial_left": {"mouthSmileLeft": 0.7, "noseSneerLeft": 0.7, "mouthUpperUpLeft": 0.4},
+    "nasolabial_right": {"mouthSmileRight": 0.7, "noseSneerRight": 1.0, "mouthUpperUpRight": 0.25},
+    "nasolabial_left": {"mouthSmileLeft": 0.7, "noseSneerLeft": 1.0, "mouthUpperUpLeft": 0.25},
     "eye_right": {"cheekSquintRight": 0.8, "eyeSquintRight": 0.4},
     "eye_left": {"cheekSquintLeft": 0.8, "eyeSquintLeft": 0.4},
+    "smile_right": {"mouthSmileRight": 0.7},
+    "smile_left": {"mouthSmileLeft": 0.7},
 }
 
 
-def fold_strengths(blendshapes: Floats) -> Floats:
-    """(T, 52) -> (T, 7), 0 to 1.2, in the order of REGIONS."""
-    gains = np.zeros((len(REGIONS), len(BLENDSHAPES)))
+def fold_strengths(blendshapes: Floats, own: Floats) -> Floats:
+    """(T, 52), and what of the photo's own expression is taken out (T, 52) -> (T, 9), at most 1.2, in the order of
+    REGIONS. Where a smile is taken out, what it had darkened gets brighter, down to -1."""
+    gains = np.zeros((2, len(REGIONS), len(BLENDSHAPES)))
     for i, region in enumerate(REGIONS):
         for name, gain in DRIVERS[region].items():
-            gains[i, BLENDSHAPES.index(name)] = gain
-    return np.clip(blendshapes @ gains.T, 0, 1.2).astype(np.float32)
+            gains[0, i, BLENDSHAPES.index(name)] = gain
+            if name.startswith("mouthSmile"):
+                gains[1, i, BLENDSHAPES.index(name)] = 1  # readings are what the map was learnt by
+    strengths = np.maximum(blendshapes @ gains[0].T, 0) - own @ gains[1].T
+    return np.asarray(np.clip(strengths, -1, 1.2), np.float32)
 
 
 def fold_tint(toning: Toning) -> Floats:
     """`TINT` (3,), or as much of it as there is colour in the photo."""
     return np.asarray(toning.share + (1 - toning.share) * TINT, np.float32)
-
-
-def on_photo(places_cm: NDArray[np.float64], canonical_cm: Floats, mesh_px: Floats, px_per_cm: float) -> Floats:
-    """Places (m, 2) on the canonical face -> crop pixels (m, 2), carried along by the mesh points around them."""
-    apart = np.linalg.norm(places_cm[:, None] - canonical_cm[None, :, :2], axis=2)
-    nearest = np.argsort(apart, axis=1)[:, :8]
-    weight = 1 / (np.take_along_axis(apart, nearest, 1) + 0.1) ** 2
-    weight /= weight.sum(1, keepdims=True)
-    across = mesh_px[263, :2] - mesh_px[33, :2]
-    turn = np.array([[across[0], -across[1]], [across[1], across[0]]]) / np.hypot(*across) * px_per_cm
-    moved = mesh_px[nearest, :2] + (places_cm[:, None] - canonical_cm[nearest, :2]) @ turn.T
-    return np.asarray((weight[..., None] * moved).sum(1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,10 @@ def forehead_lines() -> list[tuple[NDArray[np.float64], Floats]]:
     return lines
 
 
-def fold_map(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, width: int, height: int) -> Floats:
-    """How much darker each pixel of the crop gets when its fold is at full strength, 0 to about 0.3 -> (h, w)."""
+def fold_map(
+    canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, width: int, height: int, smile: SmileShading
+) -> Floats:
+    """How much darker each pixel of the crop gets when its fold is at full strength, -0.1 to about 0.3 -> (h, w)."""
 
     middle, half = (mesh_px.max(0) + mesh_px.min(0))[:2] / 2, np.ptp(mesh_px[:, :2], axis=0) / 2 + px_per_cm
     face = rectangle_around(middle, (half[0], half[1], half[1]), width, height)  # folds fade within it
@@ -145,25 +146,29 @@ def fold_map(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, width: int
     parts = (  # strokes, how wide, how deep, how bright beside them
         (both(GLABELLA), 0.21, 0.26, 0.2),
         ([carried(*line) for line in forehead_lines()], 0.11, 0.21, 0.5),
-        (both(NASOLABIAL), 0.2, 0.155, 0.15),
-        (both(CHEEK_SLOPE), 0.42, 0.165, 0.0),
         ([stroke for foot in CROWS_FEET for stroke in both(foot)], 0.08, 0.18, 0.3),
     )
     total = np.zeros((height, width), np.float32)
     for strokes, sigma_cm, depth, ridge in parts:
         total[face.slices] += depth * stroke_mask(strokes, face.width, face.height, sigma_cm * px_per_cm, ridge)
+    step_px = max(1, round(SMILE_NODE_CM * px_per_cm))
+    nodes = np.stack(np.meshgrid(*(np.arange(0, size + step_px, step_px) for size in (face.width, face.height))), -1)
+    places = on_canonical(nodes.reshape(-1, 2) + corner, canonical_cm, mesh_px, px_per_cm).reshape(nodes.shape)
+    scale = np.array([[step_px, 0, 0], [0, step_px, 0]], np.float32)
+    total[face.slices] += smile.at(np.asarray(cv2.warpAffine(places, scale, (face.width, face.height)), np.float32))
     return total
 
 
 def fold_regions(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, nodes: NDArray[np.float64]) -> Floats:
-    """Where each region of the map lies, as soft spots over nodes (gh, gw, 2) -> (7, gh, gw); they sum to 1 at most."""
-    centres = np.array([[0, -4.4], [0, -6.7], [3.2, -6.3], [-2.6, 2.4], [2.6, 2.4], [-5.4, -2.8], [5.4, -2.8]])
-    reach = np.array([[1.2, 1.2], [1.7, 1.1], [1.6, 1.2], [1.3, 2.2], [1.3, 2.2], [1.1, 1.3], [1.1, 1.3]])
+    """Where each region of the map lies, as soft spots over nodes (gh, gw, 2) -> (9, gh, gw); they sum to 1 at most."""
     spots = []
-    for i, (centre, size) in enumerate(zip(centres, reach, strict=True)):
-        sides = [centre, centre * [-1, 1]] if REGIONS[i] == "forehead_outer" else [centre]
+    for region in REGIONS:
+        middle_cm, reach_cm = np.array(SPOTS[region])
+        sides = [middle_cm, middle_cm * [-1, 1]] if region == "forehead_outer" else [middle_cm]
         middle = on_photo(np.array(sides), canonical_cm, mesh_px, px_per_cm)
-        away = (nodes[None] - middle[:, None, None]) / (size * px_per_cm)
+        away = (nodes[None] - middle[:, None, None]) / (reach_cm * px_per_cm)
         spots.append(np.exp(-((away**2).sum(-1) ** 1.5)).max(0))
+        if region.startswith("smile"):  # around the fold, which has more than smiles to come from
+            spots[-1] *= 1 - spots[REGIONS.index(region.replace("smile", "nasolabial"))]
     stacked = np.stack(spots)
     return np.asarray(stacked / np.maximum(stacked.sum(0), 1), np.float32)

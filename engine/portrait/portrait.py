@@ -31,6 +31,7 @@ from engine.portrait.patches import (
     rectangle_around,
 )
 from engine.portrait.skin import Skin
+from engine.portrait.smile_shading import SmileShading
 from engine.portrait.tears import (
     BASE_NODE_CM,
     eye_textures,
@@ -61,6 +62,7 @@ class FaceAssets:
     triangles: NDArray[np.integer]  # (898, 3) of its points
     skin: Skin
     mouth: MouthInterior
+    smile: SmileShading
 
     @classmethod
     def load(cls, bundle: Bundle) -> FaceAssets:
@@ -69,7 +71,8 @@ class FaceAssets:
             basis = ExpressionBasis(basis_cm, arrays["parted_cm"])
         mouth = MouthInterior.load(bundle.path("mouth_interior.npz"))
         canonical = CanonicalFace.load(bundle)
-        return cls(basis, canonical.points_cm, canonical.triangles, Skin.of(canonical.triangles), mouth)
+        smile = SmileShading.load(bundle.path("smile_shading.npz"))
+        return cls(basis, canonical.points_cm, canonical.triangles, Skin.of(canonical.triangles), mouth, smile)
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,8 @@ def build_portrait(
     crop_image, matte, glasses = take_off(crop_image, cover.beside(person.other), person.matte, mesh_px, pose)
     points = control_points(mesh_px, pose, crop.width, crop.height)
     shape = moving_face(crop_image, mesh_px, pose, mesh.blendshapes, assets, cover.free)
-    folds = cover.beside(fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height))
+    folds = fold_map(assets.canonical_cm, mesh_px, pose.scale_px, crop.width, crop.height, assets.smile)
+    folds = cover.beside(folds)
     nodes = node_grid(Rectangle(0, 0, crop.width, crop.height), max(4, node_step_px(BASE_NODE_CM, pose.scale_px)))
     field = Interpolation(points.positions_px, list(LAYERS.values()))
     face_px = mesh_px[: top.FACE_POINTS]

@@ -149,7 +149,7 @@ def frame_inputs(portrait: Portrait, motion: Motion) -> dict[str, Floats]:
     fields = portrait.interpolation.coefficients(displacement)
     return {
         **dict(zip(("base_coefficients", *LAYERS), fields, strict=True)),
-        "folds": fold_strengths(motion.blendshapes),
+        "folds": fold_strengths(motion.blendshapes, motion.release[:, None] * portrait.shape.own),
         "light": portrait.light.change(turned_in_photo(portrait, motion)),
         **eye_inputs(portrait, motion, 0, expression),
         **eye_inputs(portrait, motion, 1, expression),
