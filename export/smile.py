@@ -21,10 +21,11 @@ import numpy as np
 
 from engine import Engine
 from engine.bundle import Bundle
-from engine.mesh import BLENDSHAPES, CanonicalFace
+from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
-from engine.portrait.expression import own_expression, parting_cm
+from engine.portrait.lip_shape import parting_cm
+from engine.portrait.readings import SMILES, own_expression
 from engine.types import FaceMesh, Floats
 from export.basis import FACE_POINTS, mirror_index, similarity
 from export.manifest import write_manifest_row
@@ -33,7 +34,6 @@ from export.renderer.pairs import rows_of
 # Corners of the eyes, nose, forehead, and the face's edge beside the eyes: no smile moves them.
 STILL = (33, 133, 263, 362, 168, 6, 197, 195, 10, 151, 9, 8, 70, 300, 127, 356, 234, 454)
 RIDGE = 0.3
-SMILES = [BLENDSHAPES.index(f"mouthSmile{side}") for side in ("Left", "Right")]
 BASIS = "expression_basis.npz"
 
 
@@ -80,9 +80,10 @@ def laid_over(goal: Floats, points: Floats) -> Floats:
 
 
 def causes(pairs: Pairs, basis_cm: Floats) -> tuple[Floats, Floats]:
-    """(n, 2): how much of a smile there is, and how far apart the lips are in it; and what the basis says of it all."""
+    """(n, 2): how much of a smile there is, and how far apart it brings the lips; and what the basis says of it all."""
     said = np.tensordot(pairs.shown, basis_cm, 1)
-    parted = parting_cm(pairs.smiling_cm - said) - parting_cm(pairs.neutral_cm)
+    others = said - np.tensordot(pairs.shown[:, SMILES], basis_cm[SMILES], 1)
+    parted = parting_cm(pairs.smiling_cm - others) - parting_cm(pairs.neutral_cm)
     return np.stack([pairs.shown[:, SMILES].mean(1), parted], 1), said
 
 

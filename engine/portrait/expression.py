@@ -13,6 +13,19 @@ import numpy as np
 
 from engine.mesh import BLENDSHAPES
 from engine.portrait import topology as top
+from engine.portrait.lip_shape import (
+    CLOSED_LIPS_CM,
+    MOUTH,
+    UPPER_LIP_SHARE,
+    closing_lips_cm,
+    distances_cm,
+    following_borders,
+    following_lips,
+    overlap_cm,
+    parting_cm,
+    thinning_cm,
+)
+from engine.portrait.readings import SMILES, own_expression
 from engine.portrait.shut_eyes import opening_cm
 from engine.portrait.skin import Skin
 from engine.products import product
@@ -37,19 +50,7 @@ BROWS = ((top.BROW_RIGHT, top.UPPER_RING_RIGHT), (top.BROW_LEFT, top.UPPER_RING_
 ABOVE_LIDS_CM, BETWEEN_BROWS_CM = 0.35, 2.0  # over which a brow's skin begins, and goes over into that of the other
 WIDE_MOUTH_CM, MOUTH_HOLD = 6.0, 0.6  # as wide smiles are, and the share of the rest that is held back
 AROUND_MOUTH_CM = 1.8
-MOUTH = (*top.UPPER_LIP, *top.UPPER_LIP_OUTER, *top.LOWER_LIP, *top.LOWER_LIP_OUTER)
-UPPER_LIP_SHARE = 0.35
-LIP_REACH_CM = 1.1
 FREE_LIFT_CM, GUM_HOLD = 0.7, 0.6  # what the upper lip rises by freely, and the share of the rest that is held back
-PARTING = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel")  # lips
-FINE_PX_PER_CM, LEAST_PARTING = (3.0, 6.0), 0.35  # of a face whose lips part hardly, or as far as they should
-CLOSED_LIPS_CM = 0.05  # the mesh has closed lips this far apart
-LIP_OVERLAP_CM = 0.16  # of parted lips that have met: their edges are soft, and teeth would still show through
-
-# What the blendshape net reads on faces that show nothing (median over neutral portraits, rounded up).
-READ_ON_NEUTRAL = 0.12
-# Lids and gaze are the motion's own business, and their readings say little on stills.
-NOT_RELEASED = ("_neutral", "eyeBlink", "eyeLook", "eyeWide", "jawForward", "jawLeft", "jawRight", "mouthRoll")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class FaceShape:
     basis_cm: Floats  # (52, 468, 3)
     own: Floats  # (52,) the photo's own expression, as far as it can be taken out
     lips: Floats  # (468, 9) how far points go down per centimetre between the lips' edges, see `following_lips`
+    borders: Floats  # (468, 18) how far points go with the lips' outer borders, see `following_borders`
     of_brows: Floats  # (2, 468) how far points go with a brow, see `following_brows`
     near_mouth: Floats  # (468,) 1 on the lips, less and less away from them and where they are covered
     free_lids: Floats  # (2,) how far each eye's lids move, 1 if nothing holds them
@@ -88,7 +90,8 @@ class FaceShape:
         shutting = self.free_lids.min() * blendshapes  # where one eye can't blink, the other would wink
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, shutting[:, blink])
-        return np.asarray(self.with_lips_held(self.with_corners_held(moved)), np.float32)
+        moved = self.with_lips_thinned(self.with_corners_held(moved), released)
+        return np.asarray(self.with_lips_held(moved), np.float32)
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
         """What a blink adds: margins meet, skin around follows as the basis says, scaled to these eyes."""
@@ -153,6 +156,13 @@ class FaceShape:
         aside = np.einsum("tpi,ti->tp", self.rest_cm + moved - corners.mean(1)[:, None], along)  # from the middle
         return np.asarray(moved - (beyond * self.near_mouth * aside)[..., None] * along[:, None])
 
+    def with_lips_thinned(self, moved: Floats, released: Floats) -> Floats:
+        """Lips get thinner as they get longer, and the upper one's edge bares the teeth."""
+        borders_cm, rise_cm = thinning_cm(self.rest_cm + released, self.rest_cm + moved)
+        thinned = moved - self.borders @ borders_cm
+        thinned[..., 1] -= rise_cm @ np.maximum(self.lips, 0).T / UPPER_LIP_SHARE
+        return np.asarray(thinned)
+
     def with_lips_held(self, moved: Floats) -> Floats:
         """Lips as they hold each other and the teeth: each gives way as a whole, with the skin around it.
 
@@ -160,62 +170,14 @@ class FaceShape:
         the lower one stays as full as it was; one that has risen over the teeth rises less and less above the gums.
         """
         upper, lower = list(top.UPPER_LIP_INNER), list(top.LOWER_LIP_INNER)
+        own_lift = self.release_cm[upper, 1]
+        above = np.maximum(own_lift - moved[:, upper, 1] - np.maximum(FREE_LIFT_CM, own_lift), 0)
+        moved[..., 1] += GUM_HOLD * above @ np.maximum(self.lips, 0).T / UPPER_LIP_SHARE
         gap = (self.rest_cm + moved)[:, lower, 1] - (self.rest_cm + moved)[:, upper, 1]
         at_rest = self.rest_cm[lower, 1] - self.rest_cm[upper, 1]
         crossed = np.minimum(gap - np.minimum(at_rest, 0) + overlap_cm(at_rest), 0)
-        own_lift = self.release_cm[upper, 1]
-        above = np.maximum(own_lift - moved[:, upper, 1] - np.maximum(FREE_LIFT_CM, own_lift), 0)
-        moved[..., 1] += crossed @ self.lips.T + GUM_HOLD * above @ np.maximum(self.lips, 0).T / UPPER_LIP_SHARE
+        moved[..., 1] += crossed @ self.lips.T
         return moved
-
-
-def own_expression(readings: Floats) -> Floats:
-    """The part of the readings (52,) that is taken out when another expression comes."""
-    kept = np.array([not name.startswith(NOT_RELEASED) for name in BLENDSHAPES])
-    strength = np.clip((readings - READ_ON_NEUTRAL) / (1 - READ_ON_NEUTRAL), 0, 1)
-    return np.where(kept, strength, 0).astype(np.float32)
-
-
-def overlap_cm(gap_cm: Floats) -> Floats:
-    """How far lips that are this far apart in the photo go past each other when they meet."""
-    return np.asarray(LIP_OVERLAP_CM * np.clip(gap_cm / CLOSED_LIPS_CM - 1, 0, 1))
-
-
-def parting_cm(points_cm: Floats) -> Floats:
-    """How far apart lips (..., 468, 3) are in the mean (...)."""
-    gap = points_cm[..., list(top.LOWER_LIP_INNER), :] - points_cm[..., list(top.UPPER_LIP_INNER), :]
-    return np.asarray(np.linalg.norm(gap, axis=-1).mean(-1))
-
-
-def closing_lips_cm(points_cm: Floats) -> Floats:
-    """What brings parted lips (468, 3) together; chin and cheeks follow less and less with distance -> (468, 3)."""
-    gap = points_cm[list(top.LOWER_LIP_INNER)] - points_cm[list(top.UPPER_LIP_INNER)]  # (9, 3)
-    gap[:, 1] += overlap_cm(np.linalg.norm(gap, axis=1))
-    return following_lips(points_cm, whole=False) @ gap
-
-
-def following_lips(points_cm: Floats, *, whole: bool) -> Floats:
-    """How far points (468, 3) go towards the other lip for what is between the lips' edges -> (468, 9).
-
-    Lips that press against something follow as a whole, and the chin less and less. Lips that close shrink back to
-    what they were before they were drawn apart, and the chin comes up with the jaw.
-    """
-    found = np.zeros((len(points_cm), len(top.UPPER_LIP_INNER)))
-    for edge, share, lip, beyond in (
-        (top.UPPER_LIP_INNER, UPPER_LIP_SHARE, (*top.UPPER_LIP, *top.UPPER_LIP_OUTER), ()),
-        (top.LOWER_LIP_INNER, UPPER_LIP_SHARE - 1, (*top.LOWER_LIP, *top.LOWER_LIP_OUTER), below_mouth(points_cm)),
-    ):
-        index = np.array([*lip, *beyond])
-        near = distances_cm(points_cm[index], points_cm[list(edge)])  # (m, 9)
-        weight = np.exp(-(((near - near.min(1, keepdims=True)) / 0.3) ** 2))
-        if whole:
-            away = distances_cm(points_cm[index], points_cm[list(lip)]).min(1)
-        else:
-            away = near.min(1) if share > 0 else np.zeros(len(index))
-        fade = np.exp(-((away / LIP_REACH_CM) ** 2))
-        found[index] = share * fade[:, None] * weight / weight.sum(1, keepdims=True)
-        found[list(edge)] = share * np.eye(len(edge))
-    return found
 
 
 def following_brows(points_cm: Floats) -> Floats:
@@ -226,28 +188,6 @@ def following_brows(points_cm: Floats) -> Floats:
         side = np.sign(points_cm[list(brow), 0].mean())
         shares.append(above * np.clip(0.5 + side * points_cm[:, 0] / BETWEEN_BROWS_CM, 0, 1))
     return np.asarray(shares, np.float32)
-
-
-def distances_cm(points: Floats, others: Floats) -> Floats:
-    """(m, 3) and (n, 3) -> (m, n)."""
-    return np.asarray(np.linalg.norm(points[:, None] - others[None], axis=2))
-
-
-def parting_share(px_per_cm: float) -> Floats:
-    """How much of each blendshape (52,) a face of this size shows.
-
-    Of mouths of ten or twenty pixels the mesh is off by some of them: an open one stood below the photo's own.
-    """
-    fine = float(np.clip((px_per_cm - FINE_PX_PER_CM[0]) / np.ptp(FINE_PX_PER_CM), 0, 1))
-    least = np.where([name.startswith(PARTING) for name in BLENDSHAPES], LEAST_PARTING, 1.0)
-    return np.asarray(least + fine * (1 - least), np.float32)
-
-
-def below_mouth(points_cm: Floats) -> list[int]:
-    """Points of the chin: they come up with the lower lip when the jaw closes."""
-    lip = points_cm[list(top.LOWER_LIP_OUTER), 1].mean()
-    inside = np.abs(points_cm[:, 0]) < 3.5
-    return [int(i) for i in np.flatnonzero((points_cm[:, 1] > lip) & inside)]
 
 
 def face_shape(
@@ -262,8 +202,10 @@ def face_shape(
     """points (468, 3), the photo's readings (52,), the head's rotation (3, 3) in the photo, what points take of each
     other's motion (468, 468), and how far each is free to move (468,)."""
     own = own_expression(readings)
-    opposite = -product(own[None], basis.displacements_cm.reshape(len(own), -1)).reshape(-1, 3)
-    opposite -= max(0.0, float(parting_cm(points_cm + opposite)) - CLOSED_LIPS_CM) * basis.parted_cm
+    smile_cm = np.tensordot(own[SMILES], basis.displacements_cm[SMILES], 1)
+    others_cm = product(own[None], basis.displacements_cm.reshape(len(own), -1)).reshape(-1, 3) - smile_cm
+    parted = max(0.0, float(parting_cm(points_cm - others_cm)) - CLOSED_LIPS_CM)
+    opposite = -(others_cm + smile_cm + parted * basis.parted_cm)
     release = opposite + closing_lips_cm(points_cm + opposite)
     release += opening_cm(points_cm, basis.displacements_cm[list(BLINKS)])
     moves = basis.displacements_cm
@@ -274,6 +216,7 @@ def face_shape(
     if free is not None:
         release, moves = free[:, None] * release, free[:, None] * moves
     lips = following_lips(points_cm + release, whole=True).astype(np.float32)
+    borders = following_borders(points_cm + release).astype(np.float32)
     rest_cm, view = points_cm.astype(np.float32), rotation[:2].astype(np.float32)
     near_mouth = np.exp(-((distances_cm(rest_cm, rest_cm[list(MOUTH)]).min(1) / AROUND_MOUTH_CM) ** 2))
     free_lids = np.ones(len(LIDS), np.float32)
@@ -281,4 +224,6 @@ def face_shape(
         near_mouth = free * near_mouth
         free_lids = np.array([free[[*upper, *lower]].mean() for upper, lower in LIDS], np.float32)
     of_brows = following_brows(rest_cm)
-    return FaceShape(rest_cm, release.astype(np.float32), moves, own, lips, of_brows, near_mouth, free_lids, skin, view)
+    return FaceShape(
+        rest_cm, release.astype(np.float32), moves, own, lips, borders, of_brows, near_mouth, free_lids, skin, view
+    )

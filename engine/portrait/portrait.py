@@ -14,7 +14,7 @@ from engine.portrait import topology as top
 from engine.portrait.brows import rising
 from engine.portrait.control_points import CROP_REACH_CM, ControlPoints, control_points, to_head_frame
 from engine.portrait.covers import cover_of
-from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape, parting_share
+from engine.portrait.expression import ExpressionBasis, FaceShape, face_shape
 from engine.portrait.eyes import LID_SHADE
 from engine.portrait.far_side import free_of_nose, motion_from_aside, shared_motion
 from engine.portrait.folds import fold_map, fold_regions, fold_tint
@@ -30,6 +30,7 @@ from engine.portrait.patches import (
     Rectangle,
     rectangle_around,
 )
+from engine.portrait.readings import parting_share
 from engine.portrait.skin import Skin
 from engine.portrait.smile_shading import SmileShading
 from engine.portrait.tears import (
