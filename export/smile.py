@@ -24,7 +24,7 @@ from engine.bundle import Bundle
 from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.portrait.control_points import to_head_frame
-from engine.portrait.lip_shape import parting_cm
+from engine.portrait.lip_shape import LIPS, length_cm, parting_cm, thickness_cm
 from engine.portrait.readings import SMILES, own_expression
 from engine.types import FaceMesh, Floats
 from export.basis import FACE_POINTS, mirror_index, similarity
@@ -112,6 +112,16 @@ def mouth_error_cm(pairs: Pairs, moved_cm: Floats) -> float:
     return float(np.sqrt((left**2).mean()))
 
 
+def thinner(pairs: Pairs) -> tuple[float, float]:
+    """The powers of how much longer lips get by which they get thinner, upper and lower, by least squares."""
+    powers = []
+    for edge, border in LIPS:
+        longer = np.log(length_cm(pairs.smiling_cm[:, edge]) / length_cm(pairs.neutral_cm[:, edge]))
+        thicker = thickness_cm(pairs.smiling_cm, edge, border) / thickness_cm(pairs.neutral_cm, edge, border)
+        powers.append(-float(longer @ np.log(thicker) / (longer @ longer)))
+    return powers[0], powers[1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--portraits", type=Path, required=True)
@@ -129,6 +139,7 @@ def main() -> None:
         better = said + np.tensordot(strength, np.stack([lack_cm, parted_cm]), 1)
         errors = (mouth_error_cm(pairs, moved) for moved in (np.zeros_like(said), said, better))
         print(name, len(pairs.shown), "still, basis, corrected: " + ", ".join(f"{error:.3f} cm" for error in errors))
+        print("  lips are thinner by the power of their length: {:.2f} (upper), {:.2f} (lower)".format(*thinner(pairs)))
     basis_cm[:, :FACE_POINTS] = corrected(basis_cm[:, :FACE_POINTS], lack_cm)
     np.savez_compressed(
         options.weights / BASIS, displacements_cm=basis_cm.astype(np.float32), parted_cm=parted_cm.astype(np.float32)

@@ -26,7 +26,7 @@ from engine.portrait.expression import (
 )
 from engine.portrait.eyes import Iris, diffuse, refined
 from engine.portrait.interpolation import Interpolation, node_positions
-from engine.portrait.lip_shape import LIP_OVERLAP_CM, LIPS, closing_lips_cm, length_cm
+from engine.portrait.lip_shape import LIP_OVERLAP_CM, LIPS, closing_lips_cm, length_cm, thickness_cm
 from engine.portrait.matte import person_matte
 from engine.portrait.patches import Rectangle, feather, rectangle_around, signed_distance, skin_alphas
 from engine.portrait.portrait import FaceAssets
@@ -376,16 +376,16 @@ def test_lips_get_thinner_as_a_smile_draws_them_out() -> None:
     smiling = moved_cm(release=1.0, mouthSmileLeft=1, mouthSmileRight=1, mouthUpperUpLeft=0.5, mouthUpperUpRight=0.5)
     for (edge, border), least in zip(LIPS, (0.08, 0.01), strict=True):
         assert length_cm(smiling[None, edge]) > 1.1 * length_cm(calm[None, edge])
-        thick = [np.linalg.norm(points[border] - points[edge[1:-1]], axis=1).mean() for points in (calm, smiling)]
-        assert least < thick[0] - thick[1] < 0.3
+        before, after = (float(thickness_cm(points[None], edge, border)[0]) for points in (calm, smiling))
+        assert least < before - after < 0.3
 
 
 def test_lips_that_nothing_draws_out_stay_as_thick() -> None:
     for raised in ({"browInnerUp": 1.0}, {"mouthPucker": 0.4}):
         calm, moved = moved_cm(), moved_cm(**raised)
         for edge, border in LIPS:
-            thick = [np.linalg.norm(points[border] - points[edge[1:-1]], axis=1).mean() for points in (calm, moved)]
-            assert thick[1] > 0.95 * thick[0]
+            before, after = (float(thickness_cm(points[None], edge, border)[0]) for points in (calm, moved))
+            assert after > 0.95 * before
 
 
 def test_the_sample_is_what_these_tests_take_it_for() -> None:

@@ -33,7 +33,7 @@ def carried(
 ) -> Floats:
     """Places (m, 2) among points (n, 2), where those have gone to goals (n, 2) and what lies between is turned."""
     apart = np.linalg.norm(places[:, None] - points[None], axis=2)
-    index = np.argsort(apart, axis=1)[:, :NEIGHBOURS]
+    index = np.argpartition(apart, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     weight = 1 / (np.take_along_axis(apart, index, 1) + nearest) ** 2
     weight /= weight.sum(1, keepdims=True)
     moved = goals[index] + (places[:, None] - points[index]) @ turn.T

@@ -1,8 +1,9 @@
 """Furrows and folds that come with their muscles: between the brows, over the forehead, beside nose and mouth, at the
 outer corners of the eyes.
 
-Drawn once a photo as a map of how much darker skin gets where it folds; each region of the map is then turned up and
-down by the muscle that makes it. Places are given on the canonical face, in centimetres.
+Drawn once a photo as a map of how much darker skin gets where it folds, those of smiles as measured
+(smile_shading.py); each region of the map is then turned up and down by the muscle that makes it. Places are given on
+the canonical face, in centimetres.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ REGIONS = tuple(SPOTS)
 TINT = np.array([0.68, 1.03, 1.29], np.float32)
 SUPERSAMPLING = 2
 DENSE_POINTS = 24  # of a drawn line
-SMILE_NODE_CM = 0.2
+SMILE_NODE_CM = 0.4  # between which the smile's map is carried along straight
 RIDGE_WIDTH = 3  # of the skin beside a furrow that bulges into the light, as a multiple of the furrow's
 
 # Lines (x, y) on one half of the face, mirrored to the other; y is down, x away from the middle.

@@ -16,9 +16,10 @@ UPPER_LIP_SHARE = 0.35
 LIP_REACH_CM = 1.1
 CLOSED_LIPS_CM = 0.05  # the mesh has closed lips this far apart
 LIP_OVERLAP_CM = 0.16  # of parted lips that have met: their edges are soft, and teeth would still show through
-# Powers of how much longer the lips' edges are by which upper and lower lip get thinner, and how much of that the upper
-# one's edge rises where the mouth is open by the second. From 52 people, neutral and smiling (export/smile.py).
-THINNER, EDGE_RISES, OPEN_LIPS_CM = (0.8, 0.3), 0.6, 0.4
+MIDDLE = slice(2, 7)  # of a lip's nine places from corner to corner
+THINNER = (0.8, 0.3)  # powers of their edges' length, upper and lower, of 52 people (export/smile.py)
+# How much of what it loses the upper lip's edge rises by, all of that where the mouth is open by the second.
+EDGE_RISES, OPEN_LIPS_CM = 0.6, 0.4
 THINNEST = 0.6  # of what a lip was
 SKIN_AT_LIPS_CM = 0.7  # over which the skin around follows a lip's border
 
@@ -88,8 +89,14 @@ def following_borders(points_cm: Floats) -> Floats:
 
 
 def length_cm(lines: Floats) -> Floats:
-    """Of lines (T, n, 3) -> (T,)."""
-    return np.asarray(np.linalg.norm(np.diff(lines, axis=1), axis=2).sum(1))
+    """Of lines (T, n, 3), seen from the front -> (T,)."""
+    return np.asarray(np.linalg.norm(np.diff(lines[..., :2], axis=1), axis=2).sum(1))
+
+
+def thickness_cm(points_cm: Floats, edge: list[int], border: list[int]) -> Floats:
+    """Of the middle of a lip of `LIPS` among points (T, 468, 3), seen from the front -> (T,)."""
+    across = points_cm[:, border[MIDDLE]] - points_cm[:, edge[1:-1][MIDDLE]]
+    return np.asarray(np.linalg.norm(across[..., :2], axis=2).mean(1))
 
 
 def thinning_cm(before_cm: Floats, after_cm: Floats) -> tuple[Floats, Floats]:
@@ -101,10 +108,9 @@ def thinning_cm(before_cm: Floats, after_cm: Floats) -> tuple[Floats, Floats]:
     borders = []
     for (edge, border), power in zip(LIPS, THINNER, strict=True):
         longer = length_cm(after_cm[:, edge]) / length_cm(before_cm[:, edge])
-        thick = after_cm[:, border] - after_cm[:, edge[1:-1]]  # (T, 9, 3)
-        was = np.linalg.norm(before_cm[:, border] - before_cm[:, edge[1:-1]], axis=2).mean(1)
-        wanted = was * longer**-power / np.maximum(np.linalg.norm(thick, axis=2).mean(1), 1e-6)
-        borders.append((1 - np.clip(wanted, THINNEST, 1))[:, None, None] * thick)
+        wanted = thickness_cm(before_cm, edge, border) * longer**-power
+        left = np.clip(wanted / np.maximum(thickness_cm(after_cm, edge, border), 1e-6), THINNEST, 1)
+        borders.append((1 - left)[:, None, None] * (after_cm[:, border] - after_cm[:, edge[1:-1]]))
     upper, lower = (list(edge[1:-1]) for edge, _ in LIPS)
     opened = np.clip((after_cm[:, lower, 1] - after_cm[:, upper, 1]) / OPEN_LIPS_CM, 0, 1)
     return np.concatenate(borders, 1), -EDGE_RISES * opened * borders[0][..., 1]  # up is negative
