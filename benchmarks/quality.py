@@ -32,7 +32,6 @@ from engine.render.warp import open_warp
 from engine.types import FaceMesh, Floats, Image
 
 RIGID = (33, 133, 263, 362, 168, 6, 197, 195)  # corners of the eyes, bridge of the nose
-STILL = (*RIGID, 10, 151, 9, 8, 70, 300, 127, 356, 234, 454)  # and forehead, and the face's edge beside the eyes
 NOSE_TIP = 4
 AREAS = {"face": (2.0, 256), "mouth": (0.9, 128), "eyes": (1.4, 128)}  # width in eye distances, pixels compared
 FITTING_STEPS = 400
@@ -67,6 +66,8 @@ def unshaded(scene: Scene) -> Scene:
 
 def fitted(start: PortraitSet, goal: PortraitSet) -> Motion:
     """One frame in which the first photo's face shows what the second one's does; the head stays where it is."""
+    from export.smile import laid_over as laid_over_cm  # the pose that is read of a smiling face is a little off
+
     shape = start.scene.portraits[0].shape
     wanted = laid_over_cm(shape.rest_cm, in_head_frame(mesh_of(goal))) - shape.rest_cm
     columns = np.concatenate([shape.basis_cm, shape.release_cm[None]])[..., :2].reshape(len(shape.basis_cm) + 1, -1)
@@ -82,16 +83,6 @@ def fitted(start: PortraitSet, goal: PortraitSet) -> Motion:
 
 def in_head_frame(mesh: FaceMesh) -> Floats:
     return np.asarray(to_head_frame(mesh.points_px[: top.FACE_POINTS], mesh.pose), np.float32)
-
-
-def laid_over_cm(start: Floats, goal: Floats) -> Floats:
-    """The goal (468, 3) turned and shifted so that what no smile moves lies on the start's: the pose that is read of a
-    smiling face is a little off (Kabsch 1976)."""
-    still = list(STILL)
-    middle, aim = goal[still].mean(0), start[still].mean(0)
-    left, _, right = np.linalg.svd((goal[still] - middle).T @ (start[still] - aim))
-    turn = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
-    return np.asarray((goal - middle) @ turn + aim, np.float32)
 
 
 def mesh_of(photo: PortraitSet) -> FaceMesh:

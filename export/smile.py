@@ -47,19 +47,22 @@ class Pairs:
 
     @classmethod
     def read(cls, portraits: Path, split: str) -> Pairs:
-        people: dict[str, dict[str, Path]] = {}
-        for row in rows_of(portraits, split):
-            people.setdefault(row["person"], {})[row["expression"]] = portraits / row["file"]
         engine = Engine()
         both = [
-            (face_of(engine, files["neutral"]), face_of(engine, files["smile"]))
-            for files in people.values()
-            if {"neutral", "smile"} <= files.keys()
+            (face_of(engine, neutral), face_of(engine, smile)) for neutral, smile in files_of_pairs(portraits, split)
         ]
         smiling = [in_head_frame(smile) for _, smile in both]
         neutral = [laid_over(goal, in_head_frame(mesh)) for goal, (mesh, _) in zip(smiling, both, strict=True)]
         shown = [own_expression(smile.blendshapes) - own_expression(mesh.blendshapes) for mesh, smile in both]
         return cls(np.array(neutral), np.array(smiling), np.array(shown))
+
+
+def files_of_pairs(portraits: Path, split: str) -> list[tuple[Path, Path]]:
+    """The neutral and the smiling photo of everybody who has both."""
+    people: dict[str, dict[str, Path]] = {}
+    for row in rows_of(portraits, split):
+        people.setdefault(row["person"], {})[row["expression"]] = portraits / row["file"]
+    return [(files["neutral"], files["smile"]) for files in people.values() if {"neutral", "smile"} <= files.keys()]
 
 
 def face_of(engine: Engine, photo: Path) -> FaceMesh:

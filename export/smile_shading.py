@@ -25,8 +25,7 @@ from engine.mesh import CanonicalFace
 from engine.portrait import topology as top
 from engine.types import FaceMesh, Floats, Image
 from export.manifest import write_manifest_row
-from export.renderer.pairs import rows_of
-from export.smile import SMILES
+from export.smile import SMILES, files_of_pairs
 
 FILE = "smile_shading.npz"
 STEP_CM, TOP_CM, BOTTOM_CM, HALF_CM = 0.08, -4.4, 8.4, 6.4
@@ -73,18 +72,13 @@ class CanonicalGrid:
 
 def changes(portraits: Path) -> tuple[Floats, Floats]:
     """Of n pairs the smiles' readings (n,), and the logarithm of what each place got brighter by (n, h, w, 3)."""
-    people: dict[str, dict[str, Path]] = {}
-    for row in rows_of(portraits, "train"):
-        people.setdefault(row["person"], {})[row["expression"]] = portraits / row["file"]
     half = np.arange(0, HALF_CM, STEP_CM)
     face = CanonicalFace.load(Bundle.default())
     grid = CanonicalGrid.over(face, np.concatenate([-half[:0:-1], half]), np.arange(TOP_CM, BOTTOM_CM, STEP_CM))
     reference = CanonicalGrid.over(face, *(np.arange(*span, STEP_CM) for span in UNMOVED_CM))
     engine, strength, brighter = Engine(), [], []
-    for files in people.values():
-        if not {"neutral", "smile"} <= files.keys():
-            continue
-        found = [engine.find_faces(files[name]) for name in ("smile", "neutral")]
+    for neutral_file, smiling_file in files_of_pairs(portraits, "train"):
+        found = [engine.find_faces(file) for file in (smiling_file, neutral_file)]
         meshes = [each.meshes[0] for each in found]
         assert meshes[0] is not None and meshes[1] is not None
         smiling, neutral = (

@@ -202,10 +202,10 @@ def face_shape(
     """points (468, 3), the photo's readings (52,), the head's rotation (3, 3) in the photo, what points take of each
     other's motion (468, 468), and how far each is free to move (468,)."""
     own = own_expression(readings)
-    smile_cm = np.tensordot(own[SMILES], basis.displacements_cm[SMILES], 1)
-    others_cm = product(own[None], basis.displacements_cm.reshape(len(own), -1)).reshape(-1, 3) - smile_cm
-    parted = max(0.0, float(parting_cm(points_cm - others_cm)) - CLOSED_LIPS_CM)
-    opposite = -(others_cm + smile_cm + parted * basis.parted_cm)
+    said_cm = product(own[None], basis.displacements_cm.reshape(len(own), -1)).reshape(-1, 3)
+    by_others_cm = said_cm - np.tensordot(own[SMILES], basis.displacements_cm[SMILES], 1)
+    parted = max(0.0, float(parting_cm(points_cm - by_others_cm)) - CLOSED_LIPS_CM)  # by the smile
+    opposite = -said_cm - parted * basis.parted_cm
     release = opposite + closing_lips_cm(points_cm + opposite)
     release += opening_cm(points_cm, basis.displacements_cm[list(BLINKS)])
     moves = basis.displacements_cm
