@@ -76,6 +76,15 @@ def test_each_fold_has_its_muscles() -> None:
         assert strengths.argmax() == REGIONS.index(region)
 
 
+def test_a_sneer_wrinkles_the_nose_and_a_smile_does_not() -> None:
+    shown = np.zeros((2, len(BLENDSHAPES)), np.float32)
+    shown[0, [BLENDSHAPES.index(f"noseSneer{side}") for side in ("Left", "Right")]] = 0.9
+    shown[1, [BLENDSHAPES.index(f"mouthSmile{side}") for side in ("Left", "Right")]] = 0.9
+    sneer, smile = fold_strengths(shown, 0 * shown)
+    assert sneer[REGIONS.index("nose")] > 0.8 > smile[REGIONS.index("smile_left")] > 0.5
+    assert smile[REGIONS.index("nose")] == sneer[REGIONS.index("smile_left")] == 0
+
+
 def test_a_smile_that_is_taken_out_takes_its_shading_along() -> None:
     shown = np.zeros((1, len(BLENDSHAPES)), np.float32)
     shown[0, BLENDSHAPES.index("mouthSmileLeft")] = 0.6

@@ -338,7 +338,15 @@ def test_an_upper_lip_hardly_rises_above_the_gums() -> None:
         lifts.append(closed[13, 1] - moved_cm(release=1.0, **sides)[13, 1])
     assert lifts == sorted(lifts)
     assert lifts[1] > 0.6
-    assert lifts[2] < 1.35
+    assert lifts[2] < 1.1
+
+
+def test_a_lower_lip_does_not_cover_teeth_that_the_upper_one_bares() -> None:
+    """A chin that is raised lifts both lips; where the upper one has gone up by itself it stays at the teeth's edge."""
+    bared = {f"mouthUpperUp{side}": 1.0 for side in ("Left", "Right")}
+    closed = moved_cm(release=1.0)[14, 1]
+    assert moved_cm(release=1.0, mouthShrugLower=0.3)[14, 1] < closed - 0.1
+    assert moved_cm(release=1.0, mouthShrugLower=0.3, **bared)[14, 1] > closed
 
 
 def test_an_opened_jaw_opens_the_lips() -> None:

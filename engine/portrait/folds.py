@@ -27,8 +27,9 @@ SPOTS = {
     "glabella": ((0, -4.4), (1.2, 1.2)),
     "forehead_inner": ((0, -6.7), (1.7, 1.1)),
     "forehead_outer": ((3.2, -6.3), (1.6, 1.2)),
-    "nasolabial_right": ((-2.6, 2.4), (1.3, 2.2)),
-    "nasolabial_left": ((2.6, 2.4), (1.3, 2.2)),
+    "nose": ((0, -1.9), (1.7, 1.6)),
+    "nasolabial_right": ((-2.3, 1.2), (1.3, 1.6)),
+    "nasolabial_left": ((2.3, 1.2), (1.3, 1.6)),
     "eye_right": ((-5.4, -2.8), (1.1, 1.3)),
     "eye_left": ((5.4, -2.8), (1.1, 1.3)),
     "smile_right": ((-3.0, 2.2), (3.2, 4.4)),
@@ -46,6 +47,11 @@ RIDGE_WIDTH = 3  # of the skin beside a furrow that bulges into the light, as a 
 # Lines (x, y) on one half of the face, mirrored to the other; y is down, x away from the middle.
 GLABELLA = ((0.42, -3.0), (0.45, -3.8), (0.58, -4.7), (0.85, -5.6))
 CROWS_FEET = (((4.9, -3.1), (5.7, -3.7)), ((5.0, -2.7), (5.95, -2.75)), ((4.9, -2.3), (5.7, -1.8)))
+NOSE = (
+    ((0.6, -2.95), (1.0, -2.55), (1.5, -2.4)),
+    ((0.62, -2.2), (1.1, -1.65), (1.75, -1.3)),
+    ((0.8, -1.45), (1.2, -0.95), (1.7, -0.65)),
+)
 
 # Lines across the forehead, none of them straight or whole: how high, how strong.
 FOREHEAD_LINES = ((-5.7, 0.35), (-6.15, 1.0), (-6.75, 0.9), (-7.05, 0.3), (-7.5, 0.7))
@@ -56,6 +62,7 @@ DRIVERS: dict[str, dict[str, float]] = {
     "glabella": {"browDownLeft": 0.28, "browDownRight": 0.28, "noseSneerLeft": 0.1, "noseSneerRight": 0.1},
     "forehead_inner": {"browInnerUp": 0.55, "browOuterUpLeft": 0.1, "browOuterUpRight": 0.1},
     "forehead_outer": {"browOuterUpLeft": 0.4, "browOuterUpRight": 0.4},
+    "nose": {"noseSneerLeft": 0.6, "noseSneerRight": 0.6},
     "nasolabial_right": {"mouthSmileRight": 0.7, "noseSneerRight": 1.0, "mouthUpperUpRight": 0.25},
     "nasolabial_left": {"mouthSmileLeft": 0.7, "noseSneerLeft": 1.0, "mouthUpperUpLeft": 0.25},
     "eye_right": {"cheekSquintRight": 0.8, "eyeSquintRight": 0.4},
@@ -146,6 +153,7 @@ def fold_map(
 
     parts = (  # strokes, how wide, how deep, how bright beside them
         (both(GLABELLA), 0.21, 0.26, 0.2),
+        ([stroke for line in NOSE for stroke in both(line)], 0.14, 0.3, 0.5),
         ([carried(*line) for line in forehead_lines()], 0.11, 0.21, 0.5),
         ([stroke for foot in CROWS_FEET for stroke in both(foot)], 0.08, 0.18, 0.3),
     )
