@@ -341,12 +341,19 @@ def test_an_upper_lip_hardly_rises_above_the_gums() -> None:
     assert lifts[2] < 1.1
 
 
-def test_a_lower_lip_does_not_cover_teeth_that_the_upper_one_bares() -> None:
-    """A chin that is raised lifts both lips; where the upper one has gone up by itself it stays at the teeth's edge."""
+def test_a_lower_lip_hardly_rises_before_teeth_that_the_photo_shows() -> None:
+    """A raised chin lifts closed lips further than the lower one alone, when the upper one bares the teeth."""
     bared = {f"mouthUpperUp{side}": 1.0 for side in ("Left", "Right")}
-    closed = moved_cm(release=1.0)[14, 1]
-    assert moved_cm(release=1.0, mouthShrugLower=0.3)[14, 1] < closed - 0.1
-    assert moved_cm(release=1.0, mouthShrugLower=0.3, **bared)[14, 1] > closed
+    lips = [moved_cm(release=1.0, mouthShrugLower=0.3, **upper) for upper in ({}, bared)]
+    closed = moved_cm(release=1.0)
+    assert closed[14, 1] - lips[1][14, 1] < 0.7 * (closed[14, 1] - lips[0][14, 1])
+    assert closed[13, 1] - lips[1][13, 1] > 0.4  # cm
+
+
+def test_a_smile_that_the_photo_shows_keeps_its_teeth_in_joy() -> None:
+    """They are held back only once the smile has gone."""
+    smile = {f"mouthSmile{side}": 0.8 for side in ("Left", "Right")}
+    assert moved_cm(release=0.5, **smile)[13, 1] < moved_cm()[13, 1] + 0.1
 
 
 def test_an_opened_jaw_opens_the_lips() -> None:

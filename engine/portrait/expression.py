@@ -50,10 +50,13 @@ BROWS = ((top.BROW_RIGHT, top.UPPER_RING_RIGHT), (top.BROW_LEFT, top.UPPER_RING_
 ABOVE_LIDS_CM, BETWEEN_BROWS_CM = 0.35, 2.0  # over which a brow's skin begins, and goes over into that of the other
 WIDE_MOUTH_CM, MOUTH_HOLD = 6.0, 0.6  # as wide smiles are, and the share of the rest that is held back
 AROUND_MOUTH_CM = 1.8
-FREE_LIFT_CM, GUM_HOLD = 0.6, 0.8  # what the upper lip rises by freely, and the share of the rest that is held back
-# What of the upper teeth is seen below where closed lips meet, what the lower lip is held back by from rising before
-# them, and how far away the upper lip is then.
-TEETH_EDGE_CM, TEETH_HOLD, AWAY_CM = 0.2, 0.8, 0.5
+# What the upper lip rises by freely above where lips meet, and the share of the rest that is held back; likewise of one
+# that bares teeth which the photo shows, and as far apart as SHOWN_CM are lips that show them.
+LIFT_CM, LIFT_HOLD = (0.7, 0.45), (0.6, 0.8)
+SHOWN_CM = 0.5
+# How far below that place such teeth reach, what a lower lip is held back by from rising before them, and how far away
+# the upper one is then.
+TEETH_EDGE_CM, TEETH_HOLD, AWAY_CM = 0.1, 0.8, 0.3
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class FaceShape:
         for (upper, lower), blink in zip(LIDS, BLINKS, strict=True):
             moved += self.closing_lids_cm(moved, list(upper), list(lower), blink, shutting[:, blink])
         moved = self.with_lips_thinned(self.with_corners_held(moved), released)
-        return np.asarray(self.with_lips_held(moved, released), np.float32)
+        return np.asarray(self.with_lips_held(moved, release), np.float32)
 
     def closing_lids_cm(self, moved: Floats, upper: list[int], lower: list[int], blink: int, amount: Floats) -> Floats:
         """What a blink adds: margins meet, skin around follows as the basis says, scaled to these eyes."""
@@ -166,24 +169,25 @@ class FaceShape:
         thinned[..., 1] -= rise_cm @ np.maximum(self.lips, 0).T / UPPER_LIP_SHARE
         return np.asarray(thinned)
 
-    def with_lips_held(self, moved: Floats, released: Floats) -> Floats:
+    def with_lips_held(self, moved: Floats, release: Floats) -> Floats:
         """Lips as they hold each other and the teeth: each gives way as a whole, with the skin around it.
 
         Lips that would pass through each other, further than they do when they meet, press against each other, so that
-        the lower one stays as full as it was; one that has risen over the teeth rises less and less above the gums,
-        and the lower one no more than a little before teeth that the upper one bares.
+        the lower one stays as full as it was; one that has risen over the teeth rises less and less above the gums.
+        Teeth that the photo shows are seen where it shows them: neither above, nor is the lower lip drawn over them.
         """
         upper, lower = list(top.UPPER_LIP_INNER), list(top.LOWER_LIP_INNER)
         up, down = (np.maximum(side * self.lips, 0).T / (0.5 + side * (UPPER_LIP_SHARE - 0.5)) for side in (1, -1))
-        own_lift = self.release_cm[upper, 1]
-        above = np.maximum(own_lift - moved[:, upper, 1] - np.maximum(FREE_LIFT_CM, own_lift), 0)
-        risen = np.maximum(self.release_cm[lower, 1] - moved[:, lower, 1] + TEETH_EDGE_CM, 0)
-        moved[..., 1] += GUM_HOLD * above @ up
-        parted = moved - released
-        away = np.clip((parted[:, lower, 1] - parted[:, upper, 1]) / AWAY_CM, 0, 1)
-        moved[..., 1] += TEETH_HOLD * (away * risen) @ down
-        gap = (self.rest_cm + moved)[:, lower, 1] - (self.rest_cm + moved)[:, upper, 1]
         at_rest = self.rest_cm[lower, 1] - self.rest_cm[upper, 1]
+        gone = np.clip(2 * release - 1, 0, 1)[:, None]  # of the photo's smile, before another mouth bares its teeth
+        bared = gone * np.clip(at_rest / SHOWN_CM, 0, 1)
+        free, hold = (usual + bared * (own - usual) for usual, own in (LIFT_CM, LIFT_HOLD))
+        free = np.maximum(free, (1 - gone) * self.release_cm[upper, 1])
+        risen = np.maximum(self.release_cm[lower, 1] - moved[:, lower, 1] + TEETH_EDGE_CM, 0)
+        moved[..., 1] += (hold * np.maximum(self.release_cm[upper, 1] - moved[:, upper, 1] - free, 0)) @ up
+        away = np.clip((moved[:, lower, 1] - moved[:, upper, 1] + at_rest) / AWAY_CM, 0, 1)
+        moved[..., 1] += TEETH_HOLD * (bared * away * risen) @ down
+        gap = (self.rest_cm + moved)[:, lower, 1] - (self.rest_cm + moved)[:, upper, 1]
         crossed = np.minimum(gap - np.minimum(at_rest, 0) + overlap_cm(at_rest), 0)
         moved[..., 1] += crossed @ self.lips.T
         return moved
