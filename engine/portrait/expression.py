@@ -56,7 +56,7 @@ LIFT_CM, LIFT_HOLD = (0.7, 0.45), (0.6, 0.8)
 SHOWN_CM = 0.5
 # How far below that place such teeth reach, what a lower lip is held back by from rising before them, and how far away
 # the upper one is then.
-TEETH_EDGE_CM, TEETH_HOLD, AWAY_CM = 0.1, 0.8, 0.3
+TEETH_EDGE_CM, TEETH_HOLD, AWAY_CM = 0.1, 0.8, 0.4
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,8 @@ class FaceShape:
         free = np.maximum(free, (1 - gone) * self.release_cm[upper, 1])
         risen = np.maximum(self.release_cm[lower, 1] - moved[:, lower, 1] + TEETH_EDGE_CM, 0)
         moved[..., 1] += (hold * np.maximum(self.release_cm[upper, 1] - moved[:, upper, 1] - free, 0)) @ up
-        away = np.clip((moved[:, lower, 1] - moved[:, upper, 1] + at_rest) / AWAY_CM, 0, 1)
+        parted = moved[..., 1] - self.release_cm[:, 1]
+        away = np.clip((parted[:, lower] - parted[:, upper]) / AWAY_CM, 0, 1)
         moved[..., 1] += TEETH_HOLD * (bared * away * risen) @ down
         gap = (self.rest_cm + moved)[:, lower, 1] - (self.rest_cm + moved)[:, upper, 1]
         crossed = np.minimum(gap - np.minimum(at_rest, 0) + overlap_cm(at_rest), 0)
