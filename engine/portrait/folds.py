@@ -73,7 +73,7 @@ DRIVERS: dict[str, dict[str, float]] = {
 
 
 def fold_strengths(blendshapes: Floats, own: Floats) -> Floats:
-    """(T, 52), and what of the photo's own expression is taken out (T, 52) -> (T, 9), at most 1.2, in the order of
+    """(T, 52), and what of the photo's own expression is taken out (T, 52) -> (T, 10), at most 1.2, in the order of
     REGIONS. Where a smile is taken out, what it had darkened gets brighter, down to -1."""
     gains = np.zeros((2, len(REGIONS), len(BLENDSHAPES)))
     for i, region in enumerate(REGIONS):
@@ -169,7 +169,7 @@ def fold_map(
 
 
 def fold_regions(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, nodes: NDArray[np.float64]) -> Floats:
-    """Where each region of the map lies, as soft spots over nodes (gh, gw, 2) -> (9, gh, gw); they sum to 1 at most."""
+    """Where each region of the map lies, as soft spots over nodes (gh, gw, 2) -> (10, gh, gw); they sum to 1 at most."""
     spots = []
     for region in REGIONS:
         middle_cm, reach_cm = np.array(SPOTS[region])
