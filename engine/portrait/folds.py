@@ -153,7 +153,7 @@ def fold_map(
 
     parts = (  # strokes, how wide, how deep, how bright beside them
         (both(GLABELLA), 0.21, 0.26, 0.2),
-        ([stroke for line in NOSE for stroke in both(line)], 0.14, 0.3, 0.5),
+        ([stroke for line in NOSE for stroke in both(line)], 0.14, 0.24, 0.2),
         ([carried(*line) for line in forehead_lines()], 0.11, 0.21, 0.5),
         ([stroke for foot in CROWS_FEET for stroke in both(foot)], 0.08, 0.18, 0.3),
     )
@@ -169,7 +169,7 @@ def fold_map(
 
 
 def fold_regions(canonical_cm: Floats, mesh_px: Floats, px_per_cm: float, nodes: NDArray[np.float64]) -> Floats:
-    """Where each region of the map lies, as soft spots over nodes (gh, gw, 2) -> (10, gh, gw); they sum to 1 at most."""
+    """Where each region of the map lies, as soft spots over nodes (gh, gw, 2) -> (10, gh, gw), sums at most 1."""
     spots = []
     for region in REGIONS:
         middle_cm, reach_cm = np.array(SPOTS[region])
